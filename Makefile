@@ -1,0 +1,109 @@
+# forktrace: builds into build/; touches the system only in deps, check-deps and install.
+#
+#   make            build/bin/forktrace and the programs of targets/, for both ABIs
+#   make demo       installs what is missing, builds, shows one fork
+#   make check      installs what the tests need, runs them all   (SAN=1: with address and undefined sanitizers)
+#   make lint       clang-format and clang-tidy over the tree
+#   make bench      speed beside the peers, as ratios
+#   make install    PREFIX=/usr/local DESTDIR=
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+SAN ?= 0
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+# --- libraries: pkg-config's name, and the Debian package that has it -------------------------------------------------
+
+LIBRARIES := libdw:libdw-dev libelf:libelf-dev libunwind-generic:libunwind-dev libseccomp:libseccomp-dev jansson:libjansson-dev
+LIBRARY_NAMES := $(foreach library,$(LIBRARIES),$(firstword $(subst :, ,$(library))))
+
+# Goals that compile nothing, or first install what the compilation needs and then call make again.
+BARE_GOALS := deps check-deps demo check bench-deps lint format clean help
+ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
+ifeq ($(shell command -v pkg-config),)
+$(error pkg-config is missing: install Debian's pkg-config, or run "make deps")
+endif
+MISSING := $(foreach library,$(LIBRARIES),$(shell pkg-config --exists $(firstword $(subst :, ,$(library))) || echo $(lastword $(subst :, ,$(library)))))
+ifneq ($(strip $(MISSING)),)
+$(error missing libraries: install Debian's $(strip $(MISSING)), or run "make deps")
+endif
+LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARY_NAMES))
+LIBRARY_LIBS := $(shell pkg-config --libs $(LIBRARY_NAMES))
+endif
+
+# --- flags ------------------------------------------------------------------------------------------------------------
+
+comma := ,
+SANITIZE := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wvla -Wundef -Wformat=2
+BASE_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -Itracer -I.
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) $(LIBRARY_CFLAGS) -DFORKTRACE_VERSION='"$(VERSION)"'
+ALL_LDFLAGS = $(CFLAGS) $(SANITIZE) $(LDFLAGS)
+
+# Sanitized objects and those of another compiler live apart, so that switching never mixes them.
+BUILD := build
+OBJECTS := $(BUILD)/obj/$(notdir $(firstword $(CC)))$(if $(filter 1,$(SAN)),-san)
+BIN := $(BUILD)/$(if $(filter 1,$(SAN)),san/)bin
+
+# --- the engine and the program ---------------------------------------------------------------------------------------
+
+ENGINE_SOURCES := $(wildcard tracer/*.c tracer/*/*.c)
+UI_SOURCES := $(wildcard ui/*.c ui/*/*.c)
+ENGINE := $(OBJECTS)/libforktrace.a
+ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(OBJECTS)/%.o)
+UI_OBJECTS := $(UI_SOURCES:%.c=$(OBJECTS)/%.o)
+
+.PHONY: all
+all: $(BIN)/forktrace targets
+
+$(OBJECTS)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(ENGINE): $(ENGINE_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BIN)/forktrace: $(UI_OBJECTS) $(ENGINE)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lpthread
+
+# --- parts of their own -----------------------------------------------------------------------------------------------
+
+include targets/targets.mk
+include tests/tests.mk
+
+# --- installing -------------------------------------------------------------------------------------------------------
+
+.PHONY: deps check-deps demo install uninstall clean
+deps:
+	.ci/deps build
+
+check-deps:
+	.ci/deps check
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	$(BUILD)/bin/forktrace $(BUILD)/targets/i386/test_fork
+
+install: $(BIN)/forktrace
+	install -D -m 755 $(BIN)/forktrace $(DESTDIR)$(PREFIX)/bin/forktrace
+	install -D -m 644 ui/forktrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/forktrace.1
+	install -D -m 644 ui/report/record.schema.json $(DESTDIR)$(PREFIX)/share/forktrace/record.schema.json
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/forktrace $(DESTDIR)$(PREFIX)/share/man/man1/forktrace.1
+	rm -rf $(DESTDIR)$(PREFIX)/share/forktrace
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(ENGINE_OBJECTS:.o=.d) $(UI_OBJECTS:.o=.d)

@@ -1,0 +1,4 @@
+# How the programs to be traced are built.
+
+.PHONY: targets
+targets:

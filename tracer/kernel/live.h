@@ -1,0 +1,52 @@
+/* The kernel half on this machine: the parent's kernel stack from a perf tracepoint's callchain, the child's from
+ * /proc/TID/stack, both named from /proc/kallsyms. */
+#ifndef FORKTRACE_KERNEL_LIVE_H
+#define FORKTRACE_KERNEL_LIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/intern.h"
+#include "base/log.h"
+#include "unwind/stack.h"
+
+struct live_kernel;
+
+/* Opens what is permitted: perf events on task:task_newtask (else sched:sched_process_fork), one ring a CPU,
+ * system-wide, for the tracepoint's callchain; mounts tracefs privately if it has to and may. Starts reading
+ * /proc/kallsyms in the background. Never fails as a whole: what is not to be had is told by live_kernel_reason. `pool`
+ * and `log` must outlive it. */
+struct live_kernel *live_kernel_create(struct string_pool *pool, const struct log *log);
+void live_kernel_destroy(struct live_kernel *live); /* accepts NULL */
+
+/* Why the parent's half (or the child's) cannot be had, one sentence naming the knob; NULL: it can. */
+const char *live_kernel_parent_reason(const struct live_kernel *live);
+const char *live_kernel_child_reason(const struct live_kernel *live);
+
+/* Says that task `tid` is traced: samples of tasks that are not are dropped. Forget when it ends. */
+void live_kernel_watch(struct live_kernel *live, pid_t tid);
+void live_kernel_forget(struct live_kernel *live, pid_t tid);
+
+/* At the parent's fork event stop: drains the rings and takes the oldest sample of `tid`. *stack becomes the caller's
+ * (one reference), or NULL with *reason (string pool) when there is none (it then falls back to /proc/TID/stack and
+ * says so by METHOD_PROC_STACK, with the frames of the ptrace stop itself taken off). comm receives the task's name
+ * where the sample had it (then true is in *have_comm). */
+struct live_parent {
+	struct stack *stack;
+	const char *reason;
+	bool have_comm;
+	char comm[16];
+	uint64_t time_ns; /* CLOCK_MONOTONIC of the sample; 0: none */
+};
+void live_kernel_take_parent(struct live_kernel *live, pid_t tid, struct live_parent *parent);
+
+/* At the child's first stop: its kernel stack from /proc/TID/stack, the frames of the ptrace stop itself taken off.
+ * NULL with *reason when it cannot be read. */
+struct stack *live_kernel_take_child(struct live_kernel *live, pid_t tid, const char **reason);
+
+/* Perf records that the kernel dropped so far. */
+uint64_t live_kernel_lost(const struct live_kernel *live);
+
+#endif

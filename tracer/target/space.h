@@ -1,0 +1,84 @@
+/* An address space: how to read its memory, and the ELF modules mapped in it. Shared by CLONE_VM, copied by fork
+ * (cheaply: the list of modules is immutable and shared), replaced by exec. Above this folder nobody knows a pid's
+ * /proc files. */
+#ifndef FORKTRACE_TARGET_SPACE_H
+#define FORKTRACE_TARGET_SPACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "arch/abi.h"
+#include "base/error.h"
+
+/* One file that was mapped somewhere, kept open as long as anybody uses it. Shared between all spaces that map the same
+ * file (device, inode, size and mtime equal), so that what is known of it (symbols) is found out once. */
+struct module_file {
+	unsigned references;
+	char *path;       /* as /proc/PID/maps names it: in the process's own mount namespace; "[vdso]" for the vDSO */
+	int fd;           /* opened in the process's mount namespace; -1: could not be opened, or the vDSO */
+	char *open_error; /* why fd is -1, one sentence; else NULL */
+	uint8_t *image;   /* the vDSO's bytes, read from the process; else NULL */
+	size_t image_size;
+	uint8_t build_id[64];
+	size_t build_id_size; /* 0: it has none */
+	void *symbols;        /* owned by symbol/: what it knows of this file; freed by symbols_destroy */
+	void (*symbols_destroy)(void *symbols);
+};
+
+/* A file's place in a space. */
+struct module {
+	uint64_t start, end; /* first byte of the first, end of the last mapping of the file */
+	struct module_file *file;
+};
+
+/* All ELF modules of a space at one time, by ascending start. Immutable, shared by reference. */
+struct module_map {
+	unsigned references;
+	enum abi abi; /* of the executable's ELF class */
+	size_t count;
+	struct module *modules;
+	void *unwinding; /* owned by symbol/: its Dwfl for exactly these modules; freed by unwinding_destroy */
+	void (*unwinding_destroy)(void *unwinding);
+};
+
+struct space {
+	unsigned references;
+	pid_t tid;                  /* a task through which memory is read; the stopped one, set by whoever reads */
+	struct module_map *modules; /* NULL until first needed (space_modules) */
+};
+
+/* Spaces are made at the start or at an attach (create), at fork (copy: the module map is shared), shared with CLONE_VM
+ * (ref). */
+struct space *space_create(pid_t tid);
+struct space *space_copy(const struct space *space, pid_t tid);
+struct space *space_ref(struct space *space);
+void space_unref(struct space *space); /* accepts NULL */
+
+/* Forgets the modules (exec, or a pc that lies in none of them). */
+void space_drop_modules(struct space *space);
+
+/* The modules, read from /proc/TID/maps where they are not known yet; borrowed from the space. */
+struct error *space_modules(struct space *space, const struct module_map **modules);
+
+/* The module that `address` lies in, or NULL. */
+const struct module *module_map_find(const struct module_map *map, uint64_t address);
+
+/* Reads exactly `size` bytes at `address` with process_vm_readv(2), falling back to /proc/TID/mem where that is
+ * refused; error_fault where any of it is not readable, error_gone when the process died. */
+struct error *space_read(const struct space *space, uint64_t address, void *bytes, size_t size);
+
+/* Reads several runs in one system call (process_vm_readv with iovecs); all or nothing. `bytes` takes them one after
+ * another. */
+struct space_run {
+	uint64_t address;
+	size_t size;
+};
+struct error *space_read_runs(const struct space *space, const struct space_run *runs, size_t count, void *bytes);
+
+/* Writes through /proc/TID/mem (works on read-only pages too: the kernel makes a private copy, as for PTRACE_POKEDATA).
+ */
+struct error *space_write(const struct space *space, uint64_t address, const void *bytes, size_t size);
+
+#endif
