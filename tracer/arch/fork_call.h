@@ -39,7 +39,7 @@ void fork_call_decode_clone3(struct fork_call *call, const void *bytes, size_t s
  */
 const char *clone_flag_name(uint64_t flag);
 
-/* "SIGCHLD" for 17, "SIGRTMIN+3" for 37 (kernel numbering: SIGRTMIN is 32), NULL for 0 and for what is no signal. The
+/* "SIGCHLD" for 17, "SIGRTMIN+3" for 35 (kernel numbering: SIGRTMIN is 32), NULL for 0 and for what is no signal. The
  * name lies in static storage. */
 const char *signal_name(int number);
 

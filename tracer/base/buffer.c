@@ -32,6 +32,7 @@ char *buffer_reserve(struct buffer *buffer, size_t size)
 
 		buffer->capacity = grown < wanted ? wanted : grown;
 		buffer->data = memory_resize(buffer->data, buffer->capacity, 1);
+		buffer->data[buffer->size] = '\0';
 	}
 	return buffer->data + buffer->size;
 }

@@ -26,7 +26,7 @@ static struct error *create(enum error_code code, int sys_errno, const char *obj
 	return error;
 }
 
-static char *format_message(const char *format, va_list arguments)
+__attribute__((format(printf, 1, 0))) static char *format_message(const char *format, va_list arguments)
 {
 	char *message = NULL;
 
@@ -49,7 +49,7 @@ struct error *error_system(int sys_errno, const char *object, const char *format
 {
 	if (sys_errno == ESRCH)
 		return &error_gone;
-	if (sys_errno == EFAULT || sys_errno == EIO)
+	if (sys_errno == EFAULT)
 		return &error_fault;
 
 	va_list arguments;

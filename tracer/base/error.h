@@ -28,7 +28,7 @@ extern struct error error_fault;
 __attribute__((format(printf, 4, 5))) struct error *error_create(enum error_code code, int sys_errno,
 								 const char *object, const char *format, ...);
 
-/* An error of a system call: ESRCH gives error_gone, EFAULT and EIO give error_fault, EPERM and EACCES give
+/* An error of a system call: ESRCH gives error_gone, EFAULT gives error_fault, EPERM and EACCES give
  * ERROR_DENIED, the rest ERROR_SYSTEM; strerror's text is appended to the message. */
 __attribute__((format(printf, 3, 4))) struct error *error_system(int sys_errno, const char *object, const char *format,
 								 ...);

@@ -19,10 +19,23 @@ struct module_file {
 	char *path;       /* as /proc/PID/maps names it: in the process's own mount namespace; "[vdso]" for the vDSO */
 	int fd;           /* opened in the process's mount namespace; -1: could not be opened, or the vDSO */
 	char *open_error; /* why fd is -1, one sentence; else NULL */
-	uint8_t *image;   /* the vDSO's bytes, read from the process; else NULL */
+	uint8_t *image;   /* the vDSO's bytes, or those of a file that could not be opened, read from the process, in
+			     the order of the file; else NULL */
 	size_t image_size;
+	enum abi abi;
 	uint8_t build_id[64];
 	size_t build_id_size; /* 0: it has none */
+
+	/* Where things lie, in bytes from the start of the module. */
+	uint64_t memory_size;    /* up to the end of the last segment, in whole pages */
+	uint64_t alignment_gap;  /* how far below the start the first segment's alignment would put it */
+	uint64_t eh_frame_hdr;   /* PT_GNU_EH_FRAME; 0: none */
+	uint64_t identity_offset; /* bytes by which the file is told from another one at the same address: the build
+				     id, else the ELF header */
+	uint8_t identity[64];
+	size_t identity_size;
+	uint64_t first_offset; /* of the first segment in the file, in whole pages */
+
 	void *symbols;        /* owned by symbol/: what it knows of this file; freed by symbols_destroy */
 	void (*symbols_destroy)(void *symbols);
 };
@@ -36,7 +49,9 @@ struct module {
 /* All ELF modules of a space at one time, by ascending start. Immutable, shared by reference. */
 struct module_map {
 	unsigned references;
-	enum abi abi; /* of the executable's ELF class */
+	unsigned long id; /* unique in this run */
+	enum abi abi;     /* of the executable's ELF class */
+	uint64_t entry;   /* the executable's entry point; 0: unknown */
 	size_t count;
 	struct module *modules;
 	void *unwinding; /* owned by symbol/: its Dwfl for exactly these modules; freed by unwinding_destroy */

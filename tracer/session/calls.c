@@ -1,0 +1,218 @@
+/* Entries and exits of the system calls that forktrace watches: the fork family, and ptrace itself. */
+#include <errno.h>
+#include <sched.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#include "session/internal.h"
+
+/* sched.h, and linux/errno.h of the kernel: what a call returns to have itself restarted (seen by tracers alone). */
+enum { RESTART_FIRST = 512, RESTART_LAST = 516 };
+
+static bool is_ptrace(enum abi abi, uint64_t number)
+{
+	enum { I386_PTRACE = 26, X86_64_PTRACE = 101, X32_PTRACE = 0x40000000 + 521 };
+
+	switch (abi) {
+	case ABI_I386:
+		return number == I386_PTRACE;
+	case ABI_X86_64:
+		return number == X86_64_PTRACE;
+	case ABI_X32:
+		return number == X32_PTRACE;
+	default:
+		return false;
+	}
+}
+
+static void read_clone3_arguments(struct session *session, struct task *task, struct fork_call *fork)
+{
+	uint8_t bytes[CLONE3_ARGS_READ] = {0};
+	size_t size = fork->clone3_size < sizeof(bytes) ? (size_t)fork->clone3_size : sizeof(bytes);
+
+	task->space->tid = task->tid;
+
+	struct error *error = space_read(task->space, fork->clone3_args, bytes, size);
+
+	if (!error)
+		fork_call_decode_clone3(fork, bytes, size);
+	/* A bad pointer is the program's own mistake: the call fails with EFAULT and is told as that. */
+	else if (error->code != ERROR_FAULT)
+		session_report(session, task, error);
+}
+
+/* Writes the flags of a call that is entered or has returned: with or without CLONE_UNTRACED. */
+static struct error *write_flags(struct task *task, const struct fork_call *fork, bool untraced)
+{
+	uint64_t flags = untraced ? fork->flags : fork->flags & ~(uint64_t)CLONE_UNTRACED;
+
+	if (fork->syscall == FORK_SYSCALL_CLONE3) {
+		task->space->tid = task->tid;
+		return space_write(task->space, fork->clone3_args, &flags, sizeof(flags));
+	}
+	return ptrace_set_first_argument(task->tid, fork->abi, flags | (unsigned)fork->exit_signal);
+}
+
+void call_restore_untraced(struct session *session, struct task *task, const struct fork_call *fork)
+{
+	session_report(session, task, write_flags(task, fork, true));
+}
+
+/* CLONE_UNTRACED would hide the child from forktrace: take it out of the arguments until the call is over. */
+static void take_untraced_out(struct session *session, struct task *task)
+{
+	struct watched_call *call = &task->call;
+
+	if (!(call->fork.flags & CLONE_UNTRACED))
+		return;
+
+	struct error *error = write_flags(task, &call->fork, false);
+
+	call->untraced = !error;
+	if (error && error->code != ERROR_GONE)
+		session_notice(
+		    session, task,
+		    "the child of this clone is lost: it is created with CLONE_UNTRACED, which could not be taken out");
+	error_destroy(error);
+}
+
+static struct restart *find_restart(struct task *task, uint64_t pc, uint64_t sp)
+{
+	for (int i = 0; i < RESTARTS_MAX; i++) {
+		struct restart *restart = &task->restarts[i];
+
+		if (restart->count && restart->pc == pc && restart->sp == sp)
+			return restart;
+	}
+	return NULL;
+}
+
+static void remember_restart(struct task *task)
+{
+	const struct watched_call *call = &task->call;
+	struct restart *slot = find_restart(task, call->pc, call->sp);
+
+	for (int i = 0; !slot && i < RESTARTS_MAX; i++) {
+		if (!task->restarts[i].count)
+			slot = &task->restarts[i];
+	}
+	/* All in use: calls that a handler left by longjmp and that never came back. Drop the oldest. */
+	if (!slot) {
+		memmove(task->restarts, task->restarts + 1, (RESTARTS_MAX - 1) * sizeof(task->restarts[0]));
+		slot = &task->restarts[RESTARTS_MAX - 1];
+	}
+	*slot = (struct restart){.pc = call->pc, .sp = call->sp, .count = call->restarts + 1};
+}
+
+/* Takes over the count of the interrupted call that is entered again. */
+static unsigned take_restart(struct task *task, uint64_t pc, uint64_t sp)
+{
+	struct restart *restart = find_restart(task, pc, sp);
+	unsigned count = restart ? restart->count : 0;
+
+	if (restart)
+		*restart = (struct restart){0};
+	return count;
+}
+
+void call_entered(struct session *session, struct task *task, const struct syscall_info *info)
+{
+	struct watched_call *call = &task->call;
+
+	*call = (struct watched_call){.pc = info->pc, .sp = info->sp};
+	if (fork_call_decode(info->abi, info->number, info->arguments, &call->fork)) {
+		call->kind = CALL_FORK;
+		if (call->fork.syscall == FORK_SYSCALL_CLONE3)
+			read_clone3_arguments(session, task, &call->fork);
+		call->restarts = take_restart(task, info->pc, info->sp);
+		take_untraced_out(session, task);
+	} else if (is_ptrace(info->abi, info->number)) {
+		call->kind = CALL_PTRACE;
+		call->request = info->arguments[0];
+	}
+}
+
+static const char *request_name(uint64_t request)
+{
+	switch (request) {
+	case PTRACE_TRACEME:
+		return "PTRACE_TRACEME";
+	case PTRACE_ATTACH:
+		return "PTRACE_ATTACH";
+	case PTRACE_SEIZE:
+		return "PTRACE_SEIZE";
+	default:
+		return "another request";
+	}
+}
+
+static void ptrace_call_left(struct session *session, struct task *task, const struct syscall_info *info)
+{
+	if (!info->is_error || info->result != -EPERM)
+		return;
+	session_notice(
+	    session, task,
+	    "the program called ptrace(%s) and got EPERM, because forktrace traces it: a process has one tracer",
+	    request_name(task->call.request));
+}
+
+static void fork_failed(struct session *session, struct task *task, int error_number)
+{
+	struct registers registers;
+	struct capture_hint hint = {.in_syscall = true};
+	struct fork_failed failed = {.call = task->call.fork,
+				     .thread = task->call.fork.flags & CLONE_THREAD,
+				     .restarts = task->call.restarts,
+				     .error_number = error_number};
+	struct event event = {.kind = EVENT_FORK_FAILED, .fork_failed = &failed};
+
+	task->space->tid = task->tid;
+	task_refresh_comm(task);
+
+	struct error *error = ptrace_registers(task->tid, &registers);
+
+	if (!error) {
+		struct entry_fact entry = entry_find(NULL, &failed.call, &registers, task->space);
+
+		failed.entry = entry.kind;
+		failed.entry_certain = entry.certain;
+		error = capture_stack(session->capture, task->space, &registers, &hint, &failed.frames);
+	}
+	session_report(session, task, error);
+	task_name_fill(session, task, &failed.parent);
+	event.task = failed.parent;
+	session->totals.failed++;
+	session_emit(session, &event);
+	stack_unref(failed.frames);
+}
+
+static void fork_call_left(struct session *session, struct task *task, const struct syscall_info *info)
+{
+	struct watched_call *call = &task->call;
+
+	if (call->untraced)
+		call_restore_untraced(session, task, &call->fork);
+	if (call->event_seen) {
+		int64_t result = call->fork.abi == ABI_I386 ? (int32_t)info->result : info->result;
+
+		pair_parent_returned(session, task, result);
+	} else if (info->is_error && -info->result >= RESTART_FIRST && -info->result <= RESTART_LAST) {
+		remember_restart(task);
+	} else if (info->is_error) {
+		fork_failed(session, task, (int)-info->result);
+	} else if (call->fork.flags & CLONE_UNTRACED) {
+		session_notice(session, task, "child %lld of this task is lost: it was created with CLONE_UNTRACED",
+			       (long long)info->result);
+	}
+}
+
+void call_left(struct session *session, struct task *task, const struct syscall_info *info)
+{
+	if (task->call.kind == CALL_FORK)
+		fork_call_left(session, task, info);
+	else if (task->call.kind == CALL_PTRACE)
+		ptrace_call_left(session, task, info);
+	task->call = (struct watched_call){.kind = CALL_NONE};
+}

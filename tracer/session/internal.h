@@ -1,0 +1,155 @@
+/* The session's own state: tasks, the calls they are in, and the forks whose two halves are awaited. */
+#ifndef FORKTRACE_SESSION_INTERNAL_H
+#define FORKTRACE_SESSION_INTERNAL_H
+
+#include "base/intern.h"
+#include "base/map.h"
+#include "base/vector.h"
+#include "kernel/live.h"
+#include "parse/wait_status.h"
+#include "session/session.h"
+#include "target/ptrace.h"
+#include "target/space.h"
+
+/* A system call that forktrace saw the entry of and wants to see the end of. */
+struct watched_call {
+	enum { CALL_NONE, CALL_FORK, CALL_PTRACE } kind;
+	bool event_seen;       /* the fork event came: the call has succeeded */
+	struct fork_call fork; /* CALL_FORK */
+	uint64_t pc, sp;       /* CALL_FORK: names the call among those that a signal interrupted */
+	unsigned restarts;
+	bool untraced;    /* CLONE_UNTRACED was taken out of the flags and is to be put back */
+	uint64_t request; /* CALL_PTRACE */
+};
+
+/* A call that ended in ERESTART*: when the program enters it again at the same place it is the same call. */
+struct restart {
+	uint64_t pc, sp;
+	unsigned count; /* 0: free */
+};
+
+/* Interrupted calls nest only as deep as signal handlers that fork do. */
+enum { RESTARTS_MAX = 4 };
+
+/* One fork, from its event until both halves are there. */
+struct fork_pair {
+	uint64_t seq;
+	uint64_t time_ns;
+	struct fork_record record;
+	bool parent_done, child_done;
+	const char *parent_kernel_reason, *child_kernel_reason;
+};
+
+struct task {
+	pid_t tid, tgid;
+	pid_t ns_pid;          /* 0: not read yet */
+	unsigned depth;        /* 0: a process that forktrace started or attached to; its threads have its depth */
+	bool root;             /* the process that forktrace started */
+	bool filtered;         /* has the seccomp filter: need not stop at every system call */
+	bool execed;           /* a started program: its first exec was seen */
+	bool new_task;         /* its first stop has not been seen */
+	bool call_state_known; /* false: attached in an unknown place, and not stopped yet */
+	bool leaving;          /* is let go at its next stop */
+	const char *leaving_reason;
+	char comm[COMM_SIZE];
+	enum abi abi;
+	struct space *space;
+	struct watched_call call;
+	struct restart restarts[RESTARTS_MAX];
+	struct fork_pair *parent_of; /* the fork whose return in this task is awaited */
+	struct fork_pair *child_of;  /* the fork that made this task, until its first stop */
+};
+
+/* A status of a task that no fork event has announced yet. */
+struct parked {
+	pid_t tid;
+	struct wait_status status;
+};
+
+struct totals {
+	uint64_t forks, vforks, clones, threads, failed, execs, exits, signals, errors;
+};
+
+struct session {
+	struct session_options options;
+	struct event_sink sink;
+	struct log log;
+	struct string_pool *pool;
+	struct capture *capture;
+	struct live_kernel *live; /* NULL: no kernel half was asked for */
+	const char *kernel_release;
+	struct map tasks; /* by tid */
+	VECTOR(struct parked) parked;
+	/* Forks whose parent was killed before its event could be read: a parked child may be theirs. */
+	VECTOR(struct fork_pair *) parentless;
+	struct totals totals;
+	uint64_t start_ns, last_seq;
+	unsigned long own_pid_namespace;
+	bool releasing;
+	bool filter_installed;
+	const char *release_reason;
+	pid_t root;
+	int exit_status;
+};
+
+/* --- session.c: events --- */
+uint64_t session_now(const struct session *session); /* ns since the start of the run */
+uint64_t session_next_seq(struct session *session);
+/* Completes seq and time_ns where they are 0 and hands the event to the sink. */
+void session_emit(struct session *session, struct event *event);
+/* Emits the first event; `command` is NULL for an attach. */
+void session_emit_start(struct session *session, char *const *command);
+/* Emits an error event about `task` (NULL: forktrace itself) and destroys `error`. error_gone is no news and is
+ * dropped. */
+void session_report(struct session *session, const struct task *task, struct error *error);
+/* As session_report with a sentence of printf's kind; the code is ERROR_DENIED. */
+__attribute__((format(printf, 3, 4))) void session_notice(struct session *session, const struct task *task,
+							  const char *format, ...);
+
+/* --- task.c: the table of tasks --- */
+struct task *task_find(const struct session *session, pid_t tid);
+struct task *task_add(struct session *session, pid_t tid, pid_t tgid);
+/* Takes the task out of the table and frees it; it must be in no fork_pair any more. */
+void task_remove(struct session *session, struct task *task);
+void task_free(struct task *task);
+/* The name of a task for an event; reads ns_pid if it is not known yet and the task lives. */
+void task_name_fill(struct session *session, struct task *task, struct task_name *name);
+void task_refresh_comm(struct task *task);
+
+/* --- follow_ptrace.c: stops --- */
+void follow_status(struct session *session, pid_t tid, struct wait_status status);
+/* Resumes a stopped task as its state asks, delivering `signal`; or lets it go, if that is due. */
+void follow_resume(struct session *session, struct task *task, int signal);
+
+/* --- calls.c: entries and exits of the fork family and of ptrace --- */
+void call_entered(struct session *session, struct task *task, const struct syscall_info *info);
+void call_left(struct session *session, struct task *task, const struct syscall_info *info);
+/* Puts CLONE_UNTRACED back where forktrace took it out: in the parent at the call's exit, in the child at its first
+ * stop. */
+void call_restore_untraced(struct session *session, struct task *task, const struct fork_call *fork);
+
+/* --- pairing.c: forks and their two halves --- */
+void pair_parent_event(struct session *session, struct task *parent, enum fork_kind kind);
+void pair_parent_returned(struct session *session, struct task *parent, int64_t result);
+void pair_child_first_stop(struct session *session, struct task *child);
+/* The task has ended, or was let go, with a half of its still open. */
+void pair_task_lost(struct session *session, struct task *task, const char *reason);
+/* Parks a status of an unknown task; takes one that waits for `tid`. */
+void pair_park(struct session *session, pid_t tid, struct wait_status status);
+/* Gives parked children whose parent died before its event a record all the same. */
+void pair_adopt_orphans(struct session *session);
+/* Whether a stopped task waits for its parent's event. */
+bool pair_stops_parked(const struct session *session);
+void pair_free(struct fork_pair *pair);
+
+/* --- entry.c --- */
+struct entry_fact {
+	enum entry_kind kind;
+	bool certain;
+};
+/* How the kernel was entered: from the outermost kernel frame where there is one, else from the code in front of the
+ * pc. */
+struct entry_fact entry_find(const struct stack *kernel, const struct fork_call *call,
+			     const struct registers *registers, struct space *space);
+
+#endif

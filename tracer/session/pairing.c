@@ -1,0 +1,396 @@
+/* Pairs the two halves of a fork: the parent's event and return, the child's first stop. They come in any order. */
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/internal.h"
+
+/* --- the record --- */
+
+/* One sentence for both halves of the kernel's side. */
+static const char *join_reasons(struct session *session, const char *parent, const char *child)
+{
+	char text[512];
+
+	if (!parent || !child || parent == child || !strcmp(parent, child))
+		return parent ? parent : child;
+	snprintf(text, sizeof(text), "parent: %s; child: %s", parent, child);
+	return string_intern(session->pool, text);
+}
+
+static void count_fork(struct session *session, const struct fork_record *record)
+{
+	struct totals *totals = &session->totals;
+
+	if (record->thread)
+		totals->threads++;
+	else if (record->kind == FORK_KIND_FORK)
+		totals->forks++;
+	else if (record->kind == FORK_KIND_VFORK)
+		totals->vforks++;
+	else
+		totals->clones++;
+}
+
+void pair_free(struct fork_pair *pair)
+{
+	stack_unref(pair->record.parent.frames);
+	stack_unref(pair->record.child.frames);
+	stack_unref(pair->record.kernel.parent_frames);
+	stack_unref(pair->record.kernel.child_frames);
+	free(pair);
+}
+
+static void finish_if_complete(struct session *session, struct fork_pair *pair)
+{
+	if (!pair->parent_done || !pair->child_done)
+		return;
+
+	struct event event = {.kind = EVENT_FORK, .seq = pair->seq, .time_ns = pair->time_ns, .fork = &pair->record};
+	struct fork_kernel *kernel = &pair->record.kernel;
+
+	kernel->release = session->kernel_release;
+	kernel->source = session->live ? KERNEL_SOURCE_LIVE : KERNEL_SOURCE_NONE;
+	kernel->reason = session->live ? join_reasons(session, pair->parent_kernel_reason, pair->child_kernel_reason)
+				       : "the kernel half was not asked for (--kernel=none)";
+	event.task = pair->record.parent.task;
+	session_emit(session, &event);
+	pair_free(pair);
+}
+
+/* --- the parent's half --- */
+
+/* A call whose entry was not seen (attached in its middle) is decoded from the registers, where it still stands. */
+static void ensure_call(struct task *task, const struct registers *registers)
+{
+	/* The argument registers in order, by DWARF number: syscall(2). */
+	static const unsigned i386_arguments[6] = {3, 1, 2, 6, 7, 5}, x86_64_arguments[6] = {5, 4, 1, 10, 8, 9};
+	const unsigned *order = registers->abi == ABI_I386 ? i386_arguments : x86_64_arguments;
+	uint64_t arguments[6];
+
+	if (task->call.kind == CALL_FORK)
+		return;
+	for (int i = 0; i < 6; i++)
+		arguments[i] = registers->value[order[i]];
+	task->call = (struct watched_call){.kind = CALL_FORK};
+	fork_call_decode(registers->abi, registers->original_result, arguments, &task->call.fork);
+}
+
+static void read_parent_kernel_half(struct session *session, struct task *parent, struct fork_pair *pair)
+{
+	struct live_parent half = {0};
+
+	if (session->live)
+		live_kernel_take_parent(session->live, parent->tid, &half);
+	pair->record.kernel.parent_frames = half.stack;
+	pair->parent_kernel_reason = half.reason;
+	if (half.have_comm)
+		memcpy(parent->comm, half.comm, COMM_SIZE);
+	else
+		task_refresh_comm(parent);
+}
+
+static struct fork_pair *open_pair(struct session *session, enum fork_kind kind, const struct watched_call *call)
+{
+	struct fork_pair *pair = memory_alloc(sizeof(*pair));
+
+	pair->seq = session_next_seq(session);
+	pair->time_ns = session_now(session);
+	pair->record.kind = kind;
+	pair->record.call = call->fork;
+	pair->record.thread = call->fork.flags & CLONE_THREAD;
+	pair->record.untraced = call->untraced;
+	pair->record.restarts = call->restarts;
+	return pair;
+}
+
+static void read_parent_half(struct session *session, struct task *parent, struct fork_pair *pair,
+			     const struct registers *registers)
+{
+	struct capture_hint hint = {.in_syscall = true};
+	struct fork_record *record = &pair->record;
+
+	read_parent_kernel_half(session, parent, pair);
+	task_name_fill(session, parent, &record->parent.task);
+
+	struct entry_fact entry = entry_find(record->kernel.parent_frames, &record->call, registers, parent->space);
+
+	record->entry = entry.kind;
+	record->entry_certain = entry.certain;
+	session_report(session, parent,
+		       capture_stack(session->capture, parent->space, registers, &hint, &record->parent.frames));
+}
+
+static unsigned follow_limit(const struct session *session)
+{
+	switch (session->options.follow) {
+	case FOLLOW_NONE:
+		return 0;
+	case FOLLOW_FIRST:
+		return 1;
+	default:
+		return UINT32_MAX;
+	}
+}
+
+static struct task *add_child(struct session *session, struct task *parent, pid_t tid, uint64_t flags)
+{
+	bool thread = flags & CLONE_THREAD;
+	struct task *child = task_add(session, tid, thread ? parent->tgid : tid);
+
+	child->new_task = true;
+	child->call_state_known = true;
+	child->execed = true;
+	child->depth = parent->depth + !thread;
+	child->filtered = parent->filtered;
+	child->abi = parent->abi;
+	child->space = flags & CLONE_VM ? space_ref(parent->space) : space_copy(parent->space, tid);
+	memcpy(child->comm, parent->comm, COMM_SIZE);
+	if (session->releasing || parent->leaving) {
+		child->leaving = true;
+		child->leaving_reason = session->releasing ? session->release_reason : parent->leaving_reason;
+	} else if (child->depth > follow_limit(session)) {
+		child->leaving = true;
+		child->leaving_reason = session->options.follow == FOLLOW_NONE ? "--follow=none" : "--follow=first";
+	}
+	return child;
+}
+
+/* The status that waits for `tid`, taken out; false: none does. */
+static bool take_parked(struct session *session, pid_t tid, struct wait_status *status)
+{
+	for (size_t i = 0; i < session->parked.count; i++) {
+		if (session->parked.items[i].tid == tid) {
+			*status = session->parked.items[i].status;
+			vector_remove(&session->parked, i);
+			return true;
+		}
+	}
+	return false;
+}
+
+void pair_parent_event(struct session *session, struct task *parent, enum fork_kind kind)
+{
+	unsigned long child_tid;
+	struct registers registers;
+	struct wait_status early;
+	struct error *error = ptrace_event_message(parent->tid, &child_tid);
+
+	if (!error)
+		error = ptrace_registers(parent->tid, &registers);
+	/* Killed at this very stop: its end comes next, and pair_adopt_orphans finds the child. */
+	if (error) {
+		session_report(session, parent, error);
+		return;
+	}
+	ensure_call(parent, &registers);
+	parent->abi = registers.abi;
+	parent->space->tid = parent->tid;
+	parent->call.event_seen = true;
+
+	bool parked = take_parked(session, (pid_t)child_tid, &early);
+	bool thread = parent->call.fork.flags & CLONE_THREAD;
+
+	if (thread && !session->options.threads) {
+		session->totals.threads++;
+		add_child(session, parent, (pid_t)child_tid, parent->call.fork.flags);
+		/* Nothing more to learn from this call, unless its flags must be put back. */
+		if (!parent->call.untraced)
+			parent->call = (struct watched_call){.kind = CALL_NONE};
+	} else {
+		struct fork_pair *pair = open_pair(session, kind, &parent->call);
+
+		read_parent_half(session, parent, pair, &registers);
+		pair->record.order = parked ? ORDER_CHILD_FIRST : ORDER_PARENT_FIRST;
+		count_fork(session, &pair->record);
+
+		struct task *child = add_child(session, parent, (pid_t)child_tid, parent->call.fork.flags);
+
+		pair->record.child.task = (struct task_name){.pid = child->tgid, .tid = child->tid};
+		parent->parent_of = pair;
+		child->child_of = pair;
+	}
+	follow_resume(session, parent, 0);
+	if (parked)
+		follow_status(session, (pid_t)child_tid, early);
+}
+
+void pair_parent_returned(struct session *session, struct task *parent, int64_t result)
+{
+	struct fork_pair *pair = parent->parent_of;
+
+	if (!pair)
+		return;
+	pair->record.parent.ret_known = true;
+	pair->record.parent.ret = result;
+	pair->record.parent.ret_from = RET_FROM_SYSCALL_EXIT;
+	pair->record.parent.ret_ns = session_now(session) - pair->time_ns;
+	pair->parent_done = true;
+	parent->parent_of = NULL;
+	finish_if_complete(session, pair);
+}
+
+/* --- the child's half --- */
+
+static void read_child_half(struct session *session, struct task *child, struct fork_pair *pair)
+{
+	struct registers registers;
+	struct fork_record *record = &pair->record;
+	struct fork_half *half = &record->child;
+	struct capture_hint hint = {.in_syscall = true, .fresh_stack = record->call.child_stack != 0};
+	struct error *error = ptrace_registers(child->tid, &registers);
+
+	if (error) {
+		half->ret_reason = "its registers could not be read: it was killed at its first stop";
+		session_report(session, child, error);
+		return;
+	}
+	half->ret_known = true;
+	half->ret = registers_result(&registers);
+	half->ret_from = RET_FROM_FIRST_STOP;
+	half->ret_ns = session_now(session) - pair->time_ns;
+	child->abi = registers.abi;
+	child->space->tid = child->tid;
+	if (session->live)
+		record->kernel.child_frames =
+		    live_kernel_take_child(session->live, child->tid, &pair->child_kernel_reason);
+	if (record->untraced)
+		call_restore_untraced(session, child, &record->call);
+	session_report(session, child, capture_stack(session->capture, child->space, &registers, &hint, &half->frames));
+}
+
+void pair_child_first_stop(struct session *session, struct task *child)
+{
+	struct fork_pair *pair = child->child_of;
+
+	if (!pair)
+		return;
+	read_child_half(session, child, pair);
+	task_name_fill(session, child, &pair->record.child.task);
+	pair->child_done = true;
+	child->child_of = NULL;
+	finish_if_complete(session, pair);
+}
+
+/* --- what goes wrong --- */
+
+/* Killed inside the call, before its event could be read: whether there is a child is not known yet. */
+static void remember_parentless(struct session *session, struct task *task, const char *reason)
+{
+	struct fork_pair *pair = open_pair(session, FORK_KIND_FORK, &task->call);
+
+	if (task->call.fork.flags & CLONE_VFORK)
+		pair->record.kind = FORK_KIND_VFORK;
+	else if (task->call.fork.exit_signal != SIGCHLD)
+		pair->record.kind = FORK_KIND_CLONE;
+	task_name_fill(session, task, &pair->record.parent.task);
+	pair->record.parent.ret_reason = reason;
+	pair->parent_kernel_reason = "the parent was killed before its fork event could be read";
+	pair->parent_done = true;
+	vector_push(&session->parentless, pair);
+}
+
+void pair_task_lost(struct session *session, struct task *task, const char *reason)
+{
+	struct fork_pair *as_parent = task->parent_of, *as_child = task->child_of;
+
+	task->parent_of = NULL;
+	task->child_of = NULL;
+	if (as_parent) {
+		as_parent->record.parent.ret_reason = reason;
+		as_parent->parent_done = true;
+		finish_if_complete(session, as_parent);
+	} else if (task->call.kind == CALL_FORK && !task->call.event_seen) {
+		remember_parentless(session, task, reason);
+	}
+	if (as_child) {
+		as_child->record.child.ret_reason = reason;
+		task_name_fill(session, task, &as_child->record.child.task);
+		as_child->child_kernel_reason = "the child ended before its first stop";
+		as_child->child_done = true;
+		finish_if_complete(session, as_child);
+	}
+}
+
+void pair_park(struct session *session, pid_t tid, struct wait_status status)
+{
+	vector_push(&session->parked, (struct parked){.tid = tid, .status = status});
+	pair_adopt_orphans(session);
+}
+
+/* Somebody who lives is inside the fork family, and its event has not been seen: a parked child may be its. */
+static bool fork_event_expected(const struct session *session)
+{
+	struct task *task;
+
+	for (size_t i = 0; (task = map_next(&session->tasks, &i));) {
+		if (task->call.kind == CALL_FORK && !task->call.event_seen)
+			return true;
+		/* Attached, and not stopped yet: it may be inside any call. */
+		if (!task->call_state_known)
+			return true;
+	}
+	return false;
+}
+
+static struct fork_pair *take_parentless(struct session *session)
+{
+	struct fork_pair *pair;
+
+	if (!session->parentless.count)
+		return NULL;
+	pair = session->parentless.items[0];
+	vector_remove(&session->parentless, 0);
+	return pair;
+}
+
+static void adopt(struct session *session, pid_t tid, struct wait_status status)
+{
+	struct fork_pair *pair = take_parentless(session);
+	struct task *child = task_add(session, tid, tid);
+
+	child->new_task = true;
+	child->execed = true;
+	child->call_state_known = true;
+	child->filtered = session->filter_installed;
+	child->space = space_create(tid);
+	task_refresh_comm(child);
+	child->child_of = pair;
+	if (pair)
+		count_fork(session, &pair->record);
+	else
+		session_notice(session, child, "process %d appeared without the event of the fork that made it", tid);
+	follow_status(session, tid, status);
+}
+
+/* The first parked stop; SIZE_MAX: none. An end without a stop is that of a process that forktrace inherited or started
+ * for itself: it stays for its owner. */
+static size_t find_parked_stop(const struct session *session)
+{
+	for (size_t i = 0; i < session->parked.count; i++) {
+		enum wait_kind kind = session->parked.items[i].status.kind;
+
+		if (kind != WAIT_EXITED && kind != WAIT_KILLED)
+			return i;
+	}
+	return SIZE_MAX;
+}
+
+bool pair_stops_parked(const struct session *session)
+{
+	return find_parked_stop(session) != SIZE_MAX;
+}
+
+void pair_adopt_orphans(struct session *session)
+{
+	size_t found;
+
+	while ((found = find_parked_stop(session)) != SIZE_MAX && !fork_event_expected(session)) {
+		struct parked parked = session->parked.items[found];
+
+		vector_remove(&session->parked, found);
+		adopt(session, parked.tid, parked.status);
+	}
+}

@@ -1,0 +1,278 @@
+/* A run: see session.h. Creation, the loop's step, and events. */
+#include "session/session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "session/internal.h"
+#include "target/process.h"
+#include "target/start.h"
+#include "target/syscall_filter.h"
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+uint64_t session_now(const struct session *session)
+{
+	return monotonic_ns() - session->start_ns;
+}
+
+uint64_t session_next_seq(struct session *session)
+{
+	return ++session->last_seq;
+}
+
+void session_emit(struct session *session, struct event *event)
+{
+	if (!event->seq)
+		event->seq = session_next_seq(session);
+	if (!event->time_ns && event->kind != EVENT_START)
+		event->time_ns = session_now(session);
+	session->sink.event(session->sink.context, event);
+}
+
+void session_report(struct session *session, const struct task *task, struct error *error)
+{
+	if (!error || error->code == ERROR_GONE) {
+		error_destroy(error);
+		return;
+	}
+
+	struct event event = {.kind = EVENT_ERROR, .error = error};
+
+	if (task) {
+		event.task.pid = task->tgid;
+		event.task.tid = task->tid;
+		event.task.ns_pid = task->ns_pid;
+		memcpy(event.task.comm, task->comm, COMM_SIZE);
+	}
+	session->totals.errors++;
+	session_emit(session, &event);
+	error_destroy(error);
+}
+
+void session_notice(struct session *session, const struct task *task, const char *format, ...)
+{
+	char message[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	session_report(session, task, error_create(ERROR_DENIED, 0, NULL, "%s", message));
+}
+
+struct session *session_create(const struct session_options *options, const struct event_sink *sink,
+			       const struct log *log)
+{
+	struct session *session = memory_alloc(sizeof(*session));
+	struct capture_options capture = {
+	    .unwinder = options->unwinder, .max_frames = options->max_frames, .memo = true};
+	struct utsname machine;
+
+	session->options = *options;
+	session->sink = *sink;
+	session->log = *log;
+	session->pool = string_pool_create();
+	session->capture = capture_create(&capture, session->pool, &session->log);
+	if (options->kernel_half)
+		session->live = live_kernel_create(session->pool, &session->log);
+	session->kernel_release = string_intern(session->pool, uname(&machine) ? "unknown" : machine.release);
+	error_destroy(process_pid_namespace(getpid(), &session->own_pid_namespace));
+	session->exit_status = -1;
+	session->start_ns = monotonic_ns();
+	return session;
+}
+
+/* A pair that is still open hangs on one task or on both. */
+static void destroy_tasks(struct session *session)
+{
+	struct task *task;
+
+	for (size_t i = 0; (task = map_next(&session->tasks, &i));) {
+		struct fork_pair *pair = task->parent_of;
+
+		if (pair && !pair->child_done && task_find(session, pair->record.child.task.tid))
+			task_find(session, pair->record.child.task.tid)->child_of = NULL;
+		if (pair)
+			pair_free(pair);
+		task->parent_of = NULL;
+	}
+	for (size_t i = 0; (task = map_next(&session->tasks, &i));) {
+		if (task->child_of)
+			pair_free(task->child_of);
+		task_free(task);
+	}
+	map_deinit(&session->tasks);
+}
+
+void session_destroy(struct session *session)
+{
+	if (!session)
+		return;
+	destroy_tasks(session);
+	for (size_t i = 0; i < session->parentless.count; i++)
+		pair_free(session->parentless.items[i]);
+	vector_deinit(&session->parentless);
+	vector_deinit(&session->parked);
+	capture_destroy(session->capture);
+	live_kernel_destroy(session->live);
+	string_pool_destroy(session->pool);
+	free(session);
+}
+
+void session_emit_start(struct session *session, char *const *command)
+{
+	struct utsname machine;
+	struct event event = {.kind = EVENT_START};
+
+	if (uname(&machine))
+		snprintf(machine.machine, sizeof(machine.machine), "unknown");
+	clock_gettime(CLOCK_REALTIME, &event.start.wall_clock);
+	event.start.command = (const char *const *)command;
+	event.start.kernel_release = session->kernel_release;
+	event.start.kernel_machine = machine.machine;
+	event.start.version = FORKTRACE_VERSION;
+	session_emit(session, &event);
+}
+
+/* A filter outlives its tracer and its calls then fail with ENOSYS, so nothing that inherits it may ever be let go. */
+static bool filter_allowed(const struct session *session)
+{
+	return session->options.seccomp && session->options.follow == FOLLOW_ALL;
+}
+
+struct error *session_start(struct session *session, const char *path, char *const *arguments, char *const *environment,
+			    const sigset_t *signal_mask)
+{
+	struct sock_fprog filter = {0};
+	struct start_request request = {
+	    .path = path, .arguments = arguments, .environment = environment, .signal_mask = signal_mask};
+	bool no_new_privs = false;
+	pid_t pid;
+
+	if (filter_allowed(session)) {
+		struct error *error = syscall_filter_create(&filter);
+
+		if (error)
+			log_write(&session->log, LOG_LEVEL_WARNING, "%s; every system call will stop instead",
+				  error->message);
+		else
+			request.filter = &filter;
+		error_destroy(error);
+	}
+	if (!session->last_seq)
+		session_emit_start(session, arguments);
+
+	struct error *error = start_program(&request, &pid, &no_new_privs);
+
+	free(filter.filter);
+	if (error)
+		return error;
+	if (no_new_privs)
+		log_write(&session->log, LOG_LEVEL_DEBUG,
+			  "no_new_privs is set: the seccomp filter needs it without CAP_SYS_ADMIN");
+
+	struct task *task = task_add(session, pid, pid);
+
+	task->root = true;
+	task->call_state_known = true;
+	task->filtered = request.filter != NULL;
+	session->filter_installed = task->filtered;
+	session->root = pid;
+	return NULL;
+}
+
+/* Statuses are collected before any is acted on: a task that is resumed could stop again at once, and waitpid would
+ * return it again and again while others wait. */
+void session_dispatch(struct session *session)
+{
+	enum { BATCH = 64 };
+	struct parked waiting[BATCH];
+
+	for (;;) {
+		size_t count = 0;
+
+		while (count < BATCH) {
+			int status;
+			pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
+
+			if (tid <= 0)
+				break;
+			waiting[count++] = (struct parked){.tid = tid, .status = wait_status_decode(status)};
+		}
+		if (!count)
+			return;
+		for (size_t i = 0; i < count; i++)
+			follow_status(session, waiting[i].tid, waiting[i].status);
+	}
+}
+
+bool session_done(const struct session *session)
+{
+	return !session->tasks.count && !pair_stops_parked(session);
+}
+
+void session_end(struct session *session)
+{
+	struct event event = {.kind = EVENT_END};
+
+	event.end.forks = session->totals.forks;
+	event.end.vforks = session->totals.vforks;
+	event.end.clones = session->totals.clones;
+	event.end.threads = session->totals.threads;
+	event.end.failed = session->totals.failed;
+	event.end.execs = session->totals.execs;
+	event.end.exits = session->totals.exits;
+	event.end.signals = session->totals.signals;
+	event.end.errors = session->totals.errors;
+	event.end.lost_samples = session->live ? live_kernel_lost(session->live) : 0;
+	event.end.exit_status = session->exit_status < 0 ? 0 : session->exit_status;
+	session_emit(session, &event);
+}
+
+bool session_release(struct session *session, const char *reason)
+{
+	struct task *task;
+
+	if (session->filter_installed)
+		return false;
+	session->releasing = true;
+	session->release_reason = string_intern(session->pool, reason);
+	for (size_t i = 0; (task = map_next(&session->tasks, &i));) {
+		task->leaving = true;
+		task->leaving_reason = session->release_reason;
+		session_report(session, task, ptrace_interrupt(task->tid));
+	}
+	return true;
+}
+
+void session_forward_signal(struct session *session, int signal)
+{
+	struct task *task;
+
+	if (session->root && task_find(session, session->root)) {
+		kill(session->root, signal);
+		return;
+	}
+	for (size_t i = 0; (task = map_next(&session->tasks, &i));) {
+		if (task->tid == task->tgid)
+			kill(task->tgid, signal);
+	}
+}
+
+int session_exit_status(const struct session *session)
+{
+	return session->exit_status;
+}

@@ -1,0 +1,69 @@
+/* A run: starts or attaches to programs, follows every process they create, and tells what happened as events.
+ *
+ * All calls come from one thread, the one that called session_create (ptrace belongs to a thread). That thread keeps
+ * SIGCHLD blocked and calls session_dispatch whenever the signal is pending. */
+#ifndef FORKTRACE_SESSION_SESSION_H
+#define FORKTRACE_SESSION_SESSION_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "forktrace.h"
+#include "unwind/capture.h"
+
+enum follow {
+	FOLLOW_ALL,   /* every descendant */
+	FOLLOW_FIRST, /* the program's own children too; theirs are let go */
+	FOLLOW_NONE,  /* each child is let go once its half of the record is read */
+};
+
+struct session_options {
+	enum follow follow;
+	bool threads;     /* records for threads too */
+	bool seccomp;     /* use the filter where it may be installed */
+	bool kernel_half; /* read the live kernel's stacks */
+	enum unwinder_kind unwinder;
+	size_t max_frames;
+};
+
+struct session;
+
+/* `sink` and `log` are copied; their contexts must outlive the session. Never fails. */
+struct session *session_create(const struct session_options *options, const struct event_sink *sink,
+			       const struct log *log);
+
+/* Frees. Tracees that are left: started programs die with forktrace, attached ones are let go by the kernel. */
+void session_destroy(struct session *session); /* accepts NULL */
+
+/* Starts `path` (no search; arguments and environment as for execve) with `signal_mask`. Errors: those of
+ * start_program. */
+struct error *session_start(struct session *session, const char *path, char *const *arguments, char *const *environment,
+			    const sigset_t *signal_mask);
+
+/* Seizes the process `pid` with all its threads. Errors are sentences for the user: no such process, a thread's id, a
+ * kernel thread, a zombie, already traced, not permitted. */
+struct error *session_attach(struct session *session, pid_t pid);
+
+/* Handles every stop and end that is waiting; never blocks. */
+void session_dispatch(struct session *session);
+
+/* Nothing is traced any more. */
+bool session_done(const struct session *session);
+
+/* Writes the last event; call once, when done or when giving up. */
+void session_end(struct session *session);
+
+/* Lets every tracee go, each at its next stop (asked for now). Only where nothing inherits the seccomp filter:
+ * elsewhere it returns false and does nothing. */
+bool session_release(struct session *session, const char *reason);
+
+/* Sends `signal` to the started program, or, when that has ended, to every process that is still traced. */
+void session_forward_signal(struct session *session, int signal);
+
+/* The started program's exit status (128 + n: killed by signal n), -1 while it has none. */
+int session_exit_status(const struct session *session);
+
+#endif
