@@ -25,7 +25,7 @@ LIBRARIES := libdw:libdw-dev libelf:libelf-dev libunwind-generic:libunwind-dev l
 LIBRARY_NAMES := $(foreach library,$(LIBRARIES),$(firstword $(subst :, ,$(library))))
 
 # Goals that compile nothing, or first install what the compilation needs and then call make again.
-BARE_GOALS := deps check-deps demo check bench-deps lint format clean help
+BARE_GOALS := deps check-deps demo check lint format clean
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(shell command -v pkg-config),)
 $(error pkg-config is missing: install Debian's pkg-config, or run "make deps")
@@ -105,5 +105,18 @@ uninstall:
 
 clean:
 	rm -rf $(BUILD)
+
+# --- keeping the tree tidy --------------------------------------------------------------------------------------------
+
+C_FILES = $(wildcard tracer/*.h tracer/*/*.[ch] ui/*.[ch] ui/*/*.[ch] targets/*.[ch] tests/*/*.[ch])
+TIDY_FILES = $(ENGINE_SOURCES) $(UI_SOURCES)
+
+.PHONY: format lint
+format:
+	clang-format -i $(C_FILES)
+
+lint:
+	clang-format --dry-run --Werror $(C_FILES)
+	clang-tidy --quiet $(TIDY_FILES) -- $(BASE_CFLAGS) -DFORKTRACE_VERSION='"$(VERSION)"' 2>/dev/null
 
 -include $(ENGINE_OBJECTS:.o=.d) $(UI_OBJECTS:.o=.d)
