@@ -25,7 +25,7 @@ LIBRARIES := libdw:libdw-dev libelf:libelf-dev libunwind-generic:libunwind-dev l
 LIBRARY_NAMES := $(foreach library,$(LIBRARIES),$(firstword $(subst :, ,$(library))))
 
 # Goals that compile nothing, or first install what the compilation needs and then call make again.
-BARE_GOALS := deps check-deps demo check lint format clean
+BARE_GOALS := targets deps check-deps demo check lint format clean
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(shell command -v pkg-config),)
 $(error pkg-config is missing: install Debian's pkg-config, or run "make deps")
