@@ -53,6 +53,14 @@ BUILD := build
 OBJECTS := $(BUILD)/obj/$(notdir $(firstword $(CC)))$(if $(filter 1,$(SAN)),-san)
 BIN := $(BUILD)/$(if $(filter 1,$(SAN)),san/)bin
 
+# Programs are linked anew when the compiler has changed.
+define CLEAR_BIN
+[ "$$(cat $(BIN)/.compiler 2>/dev/null)" = '$(CC)' ] || { rm -rf $(BIN); mkdir -p $(BIN); echo '$(CC)' >$(BIN)/.compiler; }
+endef
+ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
+$(shell $(CLEAR_BIN))
+endif
+
 # --- the engine and the program ---------------------------------------------------------------------------------------
 
 ENGINE_SOURCES := $(wildcard tracer/*.c tracer/*/*.c)

@@ -133,7 +133,7 @@ struct event {
 		struct {
 			const char *reason; /* "requested", "--follow=first", … */
 		} detach;
-		const struct error *error;
+		struct error *error;
 		struct {
 			uint64_t forks, vforks, clones, threads, failed, execs, exits, signals, errors;
 			uint64_t lost_samples; /* perf records that the kernel dropped */

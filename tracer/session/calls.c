@@ -162,30 +162,28 @@ static void fork_failed(struct session *session, struct task *task, int error_nu
 {
 	struct registers registers;
 	struct capture_hint hint = {.in_syscall = true};
-	struct fork_failed failed = {.call = task->call.fork,
-				     .thread = task->call.fork.flags & CLONE_THREAD,
-				     .restarts = task->call.restarts,
-				     .error_number = error_number};
-	struct event event = {.kind = EVENT_FORK_FAILED, .fork_failed = &failed};
-
-	task->space->tid = task->tid;
-	task_refresh_comm(task);
-
+	struct fork_failed *failed = memory_alloc(sizeof(*failed));
+	struct event event = {.kind = EVENT_FORK_FAILED, .fork_failed = failed};
 	struct error *error = ptrace_registers(task->tid, &registers);
 
+	failed->call = task->call.fork;
+	failed->thread = task->call.fork.flags & CLONE_THREAD;
+	failed->restarts = task->call.restarts;
+	failed->error_number = error_number;
+	task->space->tid = task->tid;
+	task_refresh_comm(task);
 	if (!error) {
-		struct entry_fact entry = entry_find(NULL, &failed.call, &registers, task->space);
+		struct entry_fact entry = entry_from_code(&failed->call, &registers, task->space);
 
-		failed.entry = entry.kind;
-		failed.entry_certain = entry.certain;
-		error = capture_stack(session->capture, task->space, &registers, &hint, &failed.frames);
+		failed->entry = entry.kind;
+		failed->entry_certain = entry.certain;
+		error = capture_stack(session->capture, task->space, &registers, &hint, &failed->frames);
 	}
 	session_report(session, task, error);
-	task_name_fill(session, task, &failed.parent);
-	event.task = failed.parent;
+	task_name_fill(session, task, &failed->parent);
+	event.task = failed->parent;
 	session->totals.failed++;
 	session_emit(session, &event);
-	stack_unref(failed.frames);
 }
 
 static void fork_call_left(struct session *session, struct task *task, const struct syscall_info *info)

@@ -131,7 +131,7 @@ static void on_exec(struct session *session, struct task *task)
 		task->abi = registers.abi;
 	session_report(session, task, error);
 	session_report(session, task, process_exe(task->tid, &path));
-	event.exec.path = path;
+	event.exec.path = string_intern(session->pool, path);
 	event.exec.new_abi = task->abi;
 	task_name_fill(session, task, &event.task);
 	session->totals.execs++;

@@ -35,7 +35,7 @@ enum { RESTARTS_MAX = 4 };
 struct fork_pair {
 	uint64_t seq;
 	uint64_t time_ns;
-	struct fork_record record;
+	struct fork_record *record;
 	bool parent_done, child_done;
 	const char *parent_kernel_reason, *child_kernel_reason;
 };
@@ -83,6 +83,7 @@ struct session {
 	/* Forks whose parent was killed before its event could be read: a parked child may be theirs. */
 	VECTOR(struct fork_pair *) parentless;
 	struct totals totals;
+	VECTOR(struct event) queue;
 	uint64_t start_ns, last_seq;
 	unsigned long own_pid_namespace;
 	bool releasing;
@@ -92,11 +93,8 @@ struct session {
 	int exit_status;
 };
 
-/* --- session.c: events --- */
+/* --- session.c --- */
 uint64_t session_now(const struct session *session); /* ns since the start of the run */
-uint64_t session_next_seq(struct session *session);
-/* Completes seq and time_ns where they are 0 and hands the event to the sink. */
-void session_emit(struct session *session, struct event *event);
 /* Emits the first event; `command` is NULL for an attach. */
 void session_emit_start(struct session *session, char *const *command);
 /* Emits an error event about `task` (NULL: forktrace itself) and destroys `error`. error_gone is no news and is
@@ -105,6 +103,15 @@ void session_report(struct session *session, const struct task *task, struct err
 /* As session_report with a sentence of printf's kind; the code is ERROR_DENIED. */
 __attribute__((format(printf, 3, 4))) void session_notice(struct session *session, const struct task *task,
 							  const char *format, ...);
+
+/* --- queue.c: events on their way to the sink --- */
+uint64_t session_next_seq(struct session *session);
+/* Completes seq and time_ns where they are 0 and queues a copy. Takes over the record, the failure or the error in it;
+ * other pointers must live as long as the session. */
+void session_emit(struct session *session, const struct event *event);
+/* Hands the queued events to the sink, unless kernel symbols are still being read; with `wait` it waits for those. */
+void session_flush(struct session *session, bool wait);
+void session_drop_queue(struct session *session);
 
 /* --- task.c: the table of tasks --- */
 struct task *task_find(const struct session *session, pid_t tid);
@@ -141,15 +148,16 @@ void pair_adopt_orphans(struct session *session);
 /* Whether a stopped task waits for its parent's event. */
 bool pair_stops_parked(const struct session *session);
 void pair_free(struct fork_pair *pair);
+void fork_record_destroy(struct fork_record *record);
 
 /* --- entry.c --- */
 struct entry_fact {
 	enum entry_kind kind;
 	bool certain;
 };
-/* How the kernel was entered: from the outermost kernel frame where there is one, else from the code in front of the
- * pc. */
-struct entry_fact entry_find(const struct stack *kernel, const struct fork_call *call,
-			     const struct registers *registers, struct space *space);
+/* How the kernel was entered, from the code in front of the pc. */
+struct entry_fact entry_from_code(const struct fork_call *call, const struct registers *registers, struct space *space);
+/* Better: from the outermost kernel frames. Leaves *fact as it is where they do not tell. */
+void entry_from_kernel(const struct stack *kernel, struct entry_fact *fact);
 
 #endif

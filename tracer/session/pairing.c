@@ -34,12 +34,20 @@ static void count_fork(struct session *session, const struct fork_record *record
 		totals->clones++;
 }
 
+void fork_record_destroy(struct fork_record *record)
+{
+	if (!record)
+		return;
+	stack_unref(record->parent.frames);
+	stack_unref(record->child.frames);
+	stack_unref(record->kernel.parent_frames);
+	stack_unref(record->kernel.child_frames);
+	free(record);
+}
+
 void pair_free(struct fork_pair *pair)
 {
-	stack_unref(pair->record.parent.frames);
-	stack_unref(pair->record.child.frames);
-	stack_unref(pair->record.kernel.parent_frames);
-	stack_unref(pair->record.kernel.child_frames);
+	fork_record_destroy(pair->record);
 	free(pair);
 }
 
@@ -48,15 +56,17 @@ static void finish_if_complete(struct session *session, struct fork_pair *pair)
 	if (!pair->parent_done || !pair->child_done)
 		return;
 
-	struct event event = {.kind = EVENT_FORK, .seq = pair->seq, .time_ns = pair->time_ns, .fork = &pair->record};
-	struct fork_kernel *kernel = &pair->record.kernel;
+	struct event event = {.kind = EVENT_FORK, .seq = pair->seq, .time_ns = pair->time_ns, .fork = pair->record};
+	struct fork_kernel *kernel = &pair->record->kernel;
 
 	kernel->release = session->kernel_release;
 	kernel->source = session->live ? KERNEL_SOURCE_LIVE : KERNEL_SOURCE_NONE;
-	kernel->reason = session->live ? join_reasons(session, pair->parent_kernel_reason, pair->child_kernel_reason)
-				       : "the kernel half was not asked for (--kernel=none)";
-	event.task = pair->record.parent.task;
+	/* Where no kernel half was asked for, nothing is missing. */
+	if (session->live)
+		kernel->reason = join_reasons(session, pair->parent_kernel_reason, pair->child_kernel_reason);
+	event.task = pair->record->parent.task;
 	session_emit(session, &event);
+	pair->record = NULL;
 	pair_free(pair);
 }
 
@@ -84,7 +94,7 @@ static void read_parent_kernel_half(struct session *session, struct task *parent
 
 	if (session->live)
 		live_kernel_take_parent(session->live, parent->tid, &half);
-	pair->record.kernel.parent_frames = half.stack;
+	pair->record->kernel.parent_frames = half.stack;
 	pair->parent_kernel_reason = half.reason;
 	if (half.have_comm)
 		memcpy(parent->comm, half.comm, COMM_SIZE);
@@ -96,13 +106,15 @@ static struct fork_pair *open_pair(struct session *session, enum fork_kind kind,
 {
 	struct fork_pair *pair = memory_alloc(sizeof(*pair));
 
+	pair->record = memory_alloc(sizeof(*pair->record));
+
 	pair->seq = session_next_seq(session);
 	pair->time_ns = session_now(session);
-	pair->record.kind = kind;
-	pair->record.call = call->fork;
-	pair->record.thread = call->fork.flags & CLONE_THREAD;
-	pair->record.untraced = call->untraced;
-	pair->record.restarts = call->restarts;
+	pair->record->kind = kind;
+	pair->record->call = call->fork;
+	pair->record->thread = call->fork.flags & CLONE_THREAD;
+	pair->record->untraced = call->untraced;
+	pair->record->restarts = call->restarts;
 	return pair;
 }
 
@@ -110,12 +122,12 @@ static void read_parent_half(struct session *session, struct task *parent, struc
 			     const struct registers *registers)
 {
 	struct capture_hint hint = {.in_syscall = true};
-	struct fork_record *record = &pair->record;
+	struct fork_record *record = pair->record;
 
 	read_parent_kernel_half(session, parent, pair);
 	task_name_fill(session, parent, &record->parent.task);
 
-	struct entry_fact entry = entry_find(record->kernel.parent_frames, &record->call, registers, parent->space);
+	struct entry_fact entry = entry_from_code(&record->call, registers, parent->space);
 
 	record->entry = entry.kind;
 	record->entry_certain = entry.certain;
@@ -203,12 +215,12 @@ void pair_parent_event(struct session *session, struct task *parent, enum fork_k
 		struct fork_pair *pair = open_pair(session, kind, &parent->call);
 
 		read_parent_half(session, parent, pair, &registers);
-		pair->record.order = parked ? ORDER_CHILD_FIRST : ORDER_PARENT_FIRST;
-		count_fork(session, &pair->record);
+		pair->record->order = parked ? ORDER_CHILD_FIRST : ORDER_PARENT_FIRST;
+		count_fork(session, pair->record);
 
 		struct task *child = add_child(session, parent, (pid_t)child_tid, parent->call.fork.flags);
 
-		pair->record.child.task = (struct task_name){.pid = child->tgid, .tid = child->tid};
+		pair->record->child.task = (struct task_name){.pid = child->tgid, .tid = child->tid};
 		parent->parent_of = pair;
 		child->child_of = pair;
 	}
@@ -223,10 +235,10 @@ void pair_parent_returned(struct session *session, struct task *parent, int64_t 
 
 	if (!pair)
 		return;
-	pair->record.parent.ret_known = true;
-	pair->record.parent.ret = result;
-	pair->record.parent.ret_from = RET_FROM_SYSCALL_EXIT;
-	pair->record.parent.ret_ns = session_now(session) - pair->time_ns;
+	pair->record->parent.ret_known = true;
+	pair->record->parent.ret = result;
+	pair->record->parent.ret_from = RET_FROM_SYSCALL_EXIT;
+	pair->record->parent.ret_ns = session_now(session) - pair->time_ns;
 	pair->parent_done = true;
 	parent->parent_of = NULL;
 	finish_if_complete(session, pair);
@@ -237,7 +249,7 @@ void pair_parent_returned(struct session *session, struct task *parent, int64_t 
 static void read_child_half(struct session *session, struct task *child, struct fork_pair *pair)
 {
 	struct registers registers;
-	struct fork_record *record = &pair->record;
+	struct fork_record *record = pair->record;
 	struct fork_half *half = &record->child;
 	struct capture_hint hint = {.in_syscall = true, .fresh_stack = record->call.child_stack != 0};
 	struct error *error = ptrace_registers(child->tid, &registers);
@@ -268,7 +280,7 @@ void pair_child_first_stop(struct session *session, struct task *child)
 	if (!pair)
 		return;
 	read_child_half(session, child, pair);
-	task_name_fill(session, child, &pair->record.child.task);
+	task_name_fill(session, child, &pair->record->child.task);
 	pair->child_done = true;
 	child->child_of = NULL;
 	finish_if_complete(session, pair);
@@ -282,11 +294,11 @@ static void remember_parentless(struct session *session, struct task *task, cons
 	struct fork_pair *pair = open_pair(session, FORK_KIND_FORK, &task->call);
 
 	if (task->call.fork.flags & CLONE_VFORK)
-		pair->record.kind = FORK_KIND_VFORK;
+		pair->record->kind = FORK_KIND_VFORK;
 	else if (task->call.fork.exit_signal != SIGCHLD)
-		pair->record.kind = FORK_KIND_CLONE;
-	task_name_fill(session, task, &pair->record.parent.task);
-	pair->record.parent.ret_reason = reason;
+		pair->record->kind = FORK_KIND_CLONE;
+	task_name_fill(session, task, &pair->record->parent.task);
+	pair->record->parent.ret_reason = reason;
 	pair->parent_kernel_reason = "the parent was killed before its fork event could be read";
 	pair->parent_done = true;
 	vector_push(&session->parentless, pair);
@@ -299,15 +311,15 @@ void pair_task_lost(struct session *session, struct task *task, const char *reas
 	task->parent_of = NULL;
 	task->child_of = NULL;
 	if (as_parent) {
-		as_parent->record.parent.ret_reason = reason;
+		as_parent->record->parent.ret_reason = reason;
 		as_parent->parent_done = true;
 		finish_if_complete(session, as_parent);
 	} else if (task->call.kind == CALL_FORK && !task->call.event_seen) {
 		remember_parentless(session, task, reason);
 	}
 	if (as_child) {
-		as_child->record.child.ret_reason = reason;
-		task_name_fill(session, task, &as_child->record.child.task);
+		as_child->record->child.ret_reason = reason;
+		task_name_fill(session, task, &as_child->record->child.task);
 		as_child->child_kernel_reason = "the child ended before its first stop";
 		as_child->child_done = true;
 		finish_if_complete(session, as_child);
@@ -359,7 +371,7 @@ static void adopt(struct session *session, pid_t tid, struct wait_status status)
 	task_refresh_comm(child);
 	child->child_of = pair;
 	if (pair)
-		count_fork(session, &pair->record);
+		count_fork(session, pair->record);
 	else
 		session_notice(session, child, "process %d appeared without the event of the fork that made it", tid);
 	follow_status(session, tid, status);

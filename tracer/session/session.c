@@ -28,20 +28,6 @@ uint64_t session_now(const struct session *session)
 	return monotonic_ns() - session->start_ns;
 }
 
-uint64_t session_next_seq(struct session *session)
-{
-	return ++session->last_seq;
-}
-
-void session_emit(struct session *session, struct event *event)
-{
-	if (!event->seq)
-		event->seq = session_next_seq(session);
-	if (!event->time_ns && event->kind != EVENT_START)
-		event->time_ns = session_now(session);
-	session->sink.event(session->sink.context, event);
-}
-
 void session_report(struct session *session, const struct task *task, struct error *error)
 {
 	if (!error || error->code == ERROR_GONE) {
@@ -59,7 +45,6 @@ void session_report(struct session *session, const struct task *task, struct err
 	}
 	session->totals.errors++;
 	session_emit(session, &event);
-	error_destroy(error);
 }
 
 void session_notice(struct session *session, const struct task *task, const char *format, ...)
@@ -88,6 +73,8 @@ struct session *session_create(const struct session_options *options, const stru
 	session->capture = capture_create(&capture, session->pool, &session->log);
 	if (options->kernel_half)
 		session->live = live_kernel_create(session->pool, &session->log);
+	if (session->live)
+		live_kernel_defer_names(session->live);
 	session->kernel_release = string_intern(session->pool, uname(&machine) ? "unknown" : machine.release);
 	error_destroy(process_pid_namespace(getpid(), &session->own_pid_namespace));
 	session->exit_status = -1;
@@ -103,8 +90,8 @@ static void destroy_tasks(struct session *session)
 	for (size_t i = 0; (task = map_next(&session->tasks, &i));) {
 		struct fork_pair *pair = task->parent_of;
 
-		if (pair && !pair->child_done && task_find(session, pair->record.child.task.tid))
-			task_find(session, pair->record.child.task.tid)->child_of = NULL;
+		if (pair && !pair->child_done && task_find(session, pair->record->child.task.tid))
+			task_find(session, pair->record->child.task.tid)->child_of = NULL;
 		if (pair)
 			pair_free(pair);
 		task->parent_of = NULL;
@@ -121,6 +108,7 @@ void session_destroy(struct session *session)
 {
 	if (!session)
 		return;
+	session_drop_queue(session);
 	destroy_tasks(session);
 	for (size_t i = 0; i < session->parentless.count; i++)
 		pair_free(session->parentless.items[i]);
@@ -142,7 +130,7 @@ void session_emit_start(struct session *session, char *const *command)
 	clock_gettime(CLOCK_REALTIME, &event.start.wall_clock);
 	event.start.command = (const char *const *)command;
 	event.start.kernel_release = session->kernel_release;
-	event.start.kernel_machine = machine.machine;
+	event.start.kernel_machine = string_intern(session->pool, machine.machine);
 	event.start.version = FORKTRACE_VERSION;
 	session_emit(session, &event);
 }
@@ -213,10 +201,16 @@ void session_dispatch(struct session *session)
 			waiting[count++] = (struct parked){.tid = tid, .status = wait_status_decode(status)};
 		}
 		if (!count)
-			return;
+			break;
 		for (size_t i = 0; i < count; i++)
 			follow_status(session, waiting[i].tid, waiting[i].status);
 	}
+	session_flush(session, false);
+}
+
+int session_fd(const struct session *session)
+{
+	return session->queue.count && session->live ? live_kernel_fd(session->live) : -1;
 }
 
 bool session_done(const struct session *session)
@@ -240,6 +234,7 @@ void session_end(struct session *session)
 	event.end.lost_samples = session->live ? live_kernel_lost(session->live) : 0;
 	event.end.exit_status = session->exit_status < 0 ? 0 : session->exit_status;
 	session_emit(session, &event);
+	session_flush(session, true);
 }
 
 bool session_release(struct session *session, const char *reason)

@@ -47,8 +47,12 @@ struct error *session_start(struct session *session, const char *path, char *con
  * kernel thread, a zombie, already traced, not permitted. */
 struct error *session_attach(struct session *session, pid_t pid);
 
-/* Handles every stop and end that is waiting; never blocks. */
+/* Handles every stop and end that is waiting, then hands the events to the sink; never blocks. */
 void session_dispatch(struct session *session);
+
+/* A descriptor whose readability also asks for a session_dispatch, or -1: events wait for the kernel's symbols. May
+ * change with every dispatch. */
+int session_fd(const struct session *session);
 
 /* Nothing is traced any more. */
 bool session_done(const struct session *session);

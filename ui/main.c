@@ -1,0 +1,284 @@
+/* forktrace: the command. Wires options, a session and a report together, and owns the loop. */
+#include <errno.h>
+#include <locale.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "session/session.h"
+#include "ui/escape.h"
+#include "ui/find_program.h"
+#include "ui/options.h"
+#include "ui/report/report.h"
+
+extern char **environ;
+
+enum {
+	EXIT_NOT_EXECUTABLE = 126,
+	EXIT_NOT_FOUND = 127,
+};
+
+struct run {
+	struct options options;
+	struct output output;
+	struct report *report;
+	struct session *session;
+	sigset_t original_mask; /* what a started program gets */
+	char **environment;     /* likewise */
+	int signals;            /* signalfd */
+	int interrupts;         /* how often the user asked to end */
+};
+
+/* --- what goes to standard error besides the report --- */
+
+static void say(const char *what, const char *message)
+{
+	struct buffer line = {0};
+
+	buffer_printf(&line, "forktrace: %s", what);
+	escape_append(&line, message);
+	buffer_append_text(&line, "\n");
+	fputs(line.data, stderr);
+	buffer_deinit(&line);
+}
+
+static void on_log(void *context, enum log_level level, const char *message)
+{
+	const struct run *run = context;
+
+	if (level == LOG_LEVEL_WARNING ? run->options.verbosity >= 0 : run->options.verbosity > 0)
+		say(level == LOG_LEVEL_WARNING ? "warning: " : "", message);
+}
+
+/* Tells an error, frees it, and gives the exit status that DESIGN's table has for it. */
+static int fail(struct error *error)
+{
+	int status = EXIT_FORKTRACE;
+
+	if (error->code == ERROR_NOT_FOUND)
+		status = EXIT_NOT_FOUND;
+	else if (error->code == ERROR_NOT_EXEC)
+		status = EXIT_NOT_EXECUTABLE;
+	say("", error->message);
+	error_destroy(error);
+	return status;
+}
+
+/* --- setting up --- */
+
+static bool want_color(const struct options *options, int fd)
+{
+	const char *no_color = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
+
+	if (options->color != COLOR_AUTO)
+		return options->color == COLOR_ALWAYS;
+	return isatty(fd) && !(no_color && *no_color) && !(term && !strcmp(term, "dumb"));
+}
+
+static unsigned terminal_width(int fd)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize size;
+
+	if (!isatty(fd))
+		return 0;
+	if (columns && atoi(columns) > 0)
+		return (unsigned)atoi(columns);
+	return ioctl(fd, TIOCGWINSZ, &size) ? 0 : size.ws_col;
+}
+
+static struct error *open_report(struct run *run)
+{
+	struct error *error = output_open(&run->output, run->options.output);
+
+	if (error)
+		return error;
+
+	struct report_options options = {
+	    .width = terminal_width(run->output.fd),
+	    .color = want_color(&run->options, run->output.fd),
+	    .verbosity = run->options.verbosity,
+	};
+
+	run->report = report_create(run->options.format, &run->output, &options);
+	return NULL;
+}
+
+/* Signals come through a descriptor. SIGPIPE stays pending, so that a closed pipe is an error of write(2); the program
+ * gets the original mask back, and no disposition was changed. */
+static struct error *block_signals(struct run *run)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGCHLD);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGQUIT);
+	run->signals = signalfd(-1, &mask, SFD_CLOEXEC);
+	sigaddset(&mask, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &mask, &run->original_mask);
+	return run->signals < 0 ? error_system(errno, NULL, "signalfd failed") : NULL;
+}
+
+static void create_session(struct run *run)
+{
+	struct session_options options = {
+	    .follow = run->options.follow,
+	    .threads = run->options.threads,
+	    .seccomp = run->options.seccomp,
+	    .kernel_half = run->options.kernel != KERNEL_NONE,
+	    .unwinder = run->options.unwinder,
+	    .max_frames = run->options.max_frames,
+	};
+	struct log log = {.write = on_log, .context = run};
+
+	run->session = session_create(&options, &run->report->sink, &log);
+}
+
+static struct error *attach_all(struct run *run)
+{
+	for (size_t i = 0; i < run->options.attach.count; i++) {
+		struct error *error = session_attach(run->session, run->options.attach.items[i]);
+
+		if (error)
+			return error;
+	}
+	return NULL;
+}
+
+static struct error *start(struct run *run)
+{
+	char **command = run->options.command;
+	_cleanup_free_ char *path = NULL;
+
+	if (!command)
+		return attach_all(run);
+
+	struct error *error = find_program(command[0], getenv("PATH"), &path);
+
+	if (error)
+		return error;
+	return session_start(run->session, path, command, run->environment, &run->original_mask);
+}
+
+/* libdw would ask the network for debug information where DEBUGINFOD_URLS is set. The program keeps its own
+ * environment: the pointers are copied before forktrace's is changed. */
+static void separate_environment(struct run *run)
+{
+	size_t count = 0;
+
+	while (environ[count])
+		count++;
+	run->environment = memory_calloc(count + 1, sizeof(*run->environment));
+	memcpy(run->environment, environ, count * sizeof(*environ));
+	unsetenv("DEBUGINFOD_URLS");
+}
+
+/* --- the loop --- */
+
+static bool is_attached(const struct run *run)
+{
+	return !run->options.command;
+}
+
+/* An attached program is let go. A started one has had what came from the terminal, whose whole foreground group gets
+ * it; what was sent to forktrace alone (SI_USER and its like, never positive: sigaction(2)) is meant for the program.
+ */
+static void on_interrupt(struct run *run, const struct signalfd_siginfo *info)
+{
+	run->interrupts++;
+	if (is_attached(run))
+		session_release(run->session, "forktrace was asked to end");
+	else if (info->ssi_code <= 0)
+		session_forward_signal(run->session, (int)info->ssi_signo);
+}
+
+static void read_signal(struct run *run)
+{
+	struct signalfd_siginfo info;
+
+	if (read(run->signals, &info, sizeof(info)) == (ssize_t)sizeof(info) && info.ssi_signo != SIGCHLD)
+		on_interrupt(run, &info);
+}
+
+static void loop(struct run *run)
+{
+	for (;;) {
+		struct pollfd waited[] = {{.fd = run->signals, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+
+		session_dispatch(run->session);
+		/* A second request ends an attachment at once: the kernel lets go of what is left. */
+		if (session_done(run->session) || (is_attached(run) && run->interrupts > 1))
+			return;
+		waited[1].fd = session_fd(run->session);
+		if (waited[1].fd < 0)
+			read_signal(run);
+		else if (poll(waited, 2, -1) > 0 && waited[0].revents)
+			read_signal(run);
+	}
+}
+
+static int finish(struct run *run)
+{
+	int status = session_exit_status(run->session);
+
+	session_end(run->session);
+	output_close(&run->output);
+	if (run->output.error) {
+		say("", run->output.error->message);
+		return EXIT_FORKTRACE;
+	}
+	return status < 0 ? EXIT_SUCCESS : status;
+}
+
+static int trace(struct run *run)
+{
+	struct error *error = block_signals(run);
+
+	if (!error)
+		error = open_report(run);
+	if (error)
+		return fail(error);
+	create_session(run);
+	error = start(run);
+	if (error)
+		return fail(error);
+	loop(run);
+	return finish(run);
+}
+
+int main(int argc, char **argv)
+{
+	struct run run = {.signals = -1, .output = {.fd = -1}};
+
+	setlocale(LC_ALL, "");
+	options_parse(argc, argv, &run.options);
+	/* libdw would ask the network for debug information where this is set; the program keeps its own environment.
+	 */
+	if (run.options.kernel == KERNEL_GUEST) {
+		say("", "--kernel=guest is not in this build: use --kernel=live");
+		options_deinit(&run.options);
+		return EXIT_FORKTRACE;
+	}
+
+	separate_environment(&run);
+
+	int status = trace(&run);
+
+	session_destroy(run.session);
+	report_destroy(run.report);
+	output_deinit(&run.output);
+	options_deinit(&run.options);
+	free(run.environment);
+	return status;
+}

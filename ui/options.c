@@ -1,0 +1,251 @@
+/* The command line: see options.h. */
+#include "ui/options.h"
+
+#include <argp.h>
+#include <elfutils/libdwfl.h>
+#include <errno.h>
+#include <jansson.h>
+#include <libunwind.h>
+#include <limits.h>
+#include <seccomp.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "ui/escape.h"
+#include "ui/report/report.h"
+
+enum {
+	KEY_UNWINDER = 0x100, /* beyond every character: long options alone */
+	KEY_THREADS,
+	KEY_FOLLOW,
+	KEY_NO_SECCOMP,
+	KEY_MAX_FRAMES,
+	KEY_COLOR,
+};
+
+static const struct argp_option option_table[] = {
+    {"attach", 'p', "PID[,PID...]", 0, "Attach to running processes instead of starting PROGRAM (repeatable)", 1},
+    {"kernel", 'k', "SOURCE", 0,
+     "Where the kernel half comes from: auto (default: live where permitted), live, guest or none", 1},
+    {"follow", KEY_FOLLOW, "WHOM", 0,
+     "Which children are traced on: all (default), first (the program's own, not theirs) or none", 1},
+    {"threads", KEY_THREADS, NULL, 0, "Record the creation of threads too (default: they are counted)", 1},
+    {"no-seccomp", KEY_NO_SECCOMP, NULL, 0, "Stop on every system call instead of installing a seccomp filter", 1},
+    {"unwinder", KEY_UNWINDER, "METHOD", 0,
+     "How user stacks are unwound: auto (default), libdw, libunwind or frame-pointer", 2},
+    {"max-frames", KEY_MAX_FRAMES, "N", 0, "Frames a stack at most (default: 256)", 2},
+    {"format", 'f', "FORMAT", 0, "Format of the report: text (default) or json (JSON Lines)", 3},
+    {"output", 'o', "FILE", 0, "Write the report to FILE (default: standard error)", 3},
+    {"color", KEY_COLOR, "WHEN", 0, "Colours: auto (default: on a terminal), always or never", 3},
+    {"quiet", 'q', NULL, 0, "Report errors, failed forks and the totals alone", 3},
+    {"verbose", 'v', NULL, 0, "Report every event; twice: addresses and methods of all frames too", 3},
+    {0},
+};
+_Static_assert(MAX_FRAMES_DEFAULT == 256, "the help text names the default");
+
+static const char documentation[] =
+    "Shows every fork of PROGRAM as one record: both processes' stacks, the kernel's stack beneath them, and the "
+    "value that the call returned in each."
+    "\vforktrace exits with PROGRAM's exit status (128 + N where signal N killed it; 0 with --attach), 125 when "
+    "forktrace itself fails or is misused, 126 when PROGRAM cannot be run, 127 when it is not found.";
+
+static const char *const kernel_words[] = {
+    [KERNEL_AUTO] = "auto", [KERNEL_LIVE] = "live", [KERNEL_GUEST] = "guest", [KERNEL_NONE] = "none", NULL};
+static const char *const follow_words[] = {
+    [FOLLOW_ALL] = "all", [FOLLOW_FIRST] = "first", [FOLLOW_NONE] = "none", NULL};
+static const char *const color_words[] = {
+    [COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never", NULL};
+static const char *const unwinder_words[] = {[UNWINDER_AUTO] = "auto",
+					     [UNWINDER_LIBDW] = "libdw",
+					     [UNWINDER_LIBUNWIND] = "libunwind",
+					     [UNWINDER_FRAME_POINTER] = "frame-pointer",
+					     NULL};
+
+/* Ends forktrace with the sentence that every wrong value gets. */
+static _Noreturn void value_refuse(const struct argp_state *state, const char *option, const char *value,
+				   const char *allowed)
+{
+	_cleanup_(buffer_deinit) struct buffer safe = {0};
+
+	buffer_append_text(&safe, "");
+	escape_append(&safe, value);
+	argp_failure(state, EXIT_FORKTRACE, 0, "--%s: '%s' is not valid; allowed: %s", option, safe.data, allowed);
+	abort(); /* argp_failure does not return for a status other than 0 */
+}
+
+/* The index of `value` in `words`. */
+static int word_parse(const struct argp_state *state, const char *option, const char *value, const char *const *words)
+{
+	_cleanup_(buffer_deinit) struct buffer allowed = {0};
+
+	for (int i = 0; words[i]; i++) {
+		if (!strcmp(words[i], value))
+			return i;
+		buffer_printf(&allowed, "%s%s", i ? ", " : "", words[i]);
+	}
+	value_refuse(state, option, value, allowed.data);
+}
+
+/* A number of decimal digits alone, of `size` bytes, from 1 to `limit`; 0 where it is none. */
+static unsigned long number_parse(const char *text, size_t size, unsigned long limit)
+{
+	unsigned long number = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return 0;
+		number = number * 10 + (unsigned long)(text[i] - '0');
+		if (number > limit)
+			return 0;
+	}
+	return number;
+}
+
+static void attach_parse(const struct argp_state *state, struct options *options, const char *list)
+{
+	for (const char *item = list;; item++) {
+		size_t size = strcspn(item, ",");
+		pid_t pid = (pid_t)number_parse(item, size, INT_MAX);
+		_cleanup_free_ char *text = memory_strndup(item, size);
+
+		if (pid == 0)
+			value_refuse(state, "attach", text, "process ids greater than 0, separated by commas");
+		for (size_t i = 0; i < options->attach.count; i++) {
+			if (options->attach.items[i] == pid)
+				argp_failure(state, EXIT_FORKTRACE, 0, "--attach: process %d is named twice", pid);
+		}
+		vector_push(&options->attach, pid);
+		item += size;
+		if (*item == '\0')
+			return;
+	}
+}
+
+static void format_parse(const struct argp_state *state, struct options *options, const char *name)
+{
+	_cleanup_(buffer_deinit) struct buffer allowed = {0};
+
+	options->format = report_format_find(name);
+	if (options->format)
+		return;
+	for (size_t i = 0; report_formats[i].name; i++)
+		buffer_printf(&allowed, "%s%s", i ? ", " : "", report_formats[i].name);
+	value_refuse(state, "format", name, allowed.data);
+}
+
+static void max_frames_parse(const struct argp_state *state, struct options *options, const char *text)
+{
+	options->max_frames = number_parse(text, strlen(text), MAX_FRAMES_LIMIT);
+	if (options->max_frames == 0)
+		value_refuse(state, "max-frames", text, "a number from 1 to 65536");
+}
+_Static_assert(MAX_FRAMES_LIMIT == 65536, "the error names the limit");
+
+static void verbosity_change(const struct argp_state *state, struct options *options, int change)
+{
+	if (options->verbosity * change < 0)
+		argp_failure(state, EXIT_FORKTRACE, 0, "--quiet and --verbose exclude one another");
+	options->verbosity = change < 0 ? change : options->verbosity + change;
+}
+
+/* After the last option: is there something to trace, and one thing alone? */
+static void subject_check(const struct argp_state *state, const struct options *options)
+{
+	if (options->command && options->attach.count > 0)
+		argp_failure(state, EXIT_FORKTRACE, 0, "--attach and PROGRAM exclude one another");
+	if (!options->command && options->attach.count == 0)
+		argp_failure(state, EXIT_FORKTRACE, 0,
+			     "nothing to trace: give a PROGRAM or --attach=PID (forktrace --help tells more)");
+}
+
+static error_t option_parse(int key, char *value, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case 'k':
+		options->kernel = (enum kernel_choice)word_parse(state, "kernel", value, kernel_words);
+		return 0;
+	case 'f':
+		format_parse(state, options, value);
+		return 0;
+	case 'o':
+		if (*value == '\0')
+			value_refuse(state, "output", value, "the path of a file");
+		options->output = value;
+		return 0;
+	case 'p':
+		attach_parse(state, options, value);
+		return 0;
+	case 'q':
+		verbosity_change(state, options, -1);
+		return 0;
+	case 'v':
+		verbosity_change(state, options, 1);
+		return 0;
+	case KEY_UNWINDER:
+		options->unwinder = (enum unwinder_kind)word_parse(state, "unwinder", value, unwinder_words);
+		return 0;
+	case KEY_THREADS:
+		options->threads = true;
+		return 0;
+	case KEY_FOLLOW:
+		options->follow = (enum follow)word_parse(state, "follow", value, follow_words);
+		return 0;
+	case KEY_NO_SECCOMP:
+		options->seccomp = false;
+		return 0;
+	case KEY_MAX_FRAMES:
+		max_frames_parse(state, options, value);
+		return 0;
+	case KEY_COLOR:
+		options->color = (enum color_choice)word_parse(state, "color", value, color_words);
+		return 0;
+	case ARGP_KEY_ARG: /* PROGRAM: all that follows is its own */
+		options->command = state->argv + state->next - 1;
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_SUCCESS:
+		subject_check(state, options);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void version_print(FILE *stream, struct argp_state *state)
+{
+	const struct scmp_version *seccomp = seccomp_version();
+
+	(void)state;
+	fprintf(stream, "forktrace %s\n", FORKTRACE_VERSION);
+	fprintf(stream, "libdw %s, libunwind %d.%d, libseccomp %u.%u.%u, jansson %s\n", dwfl_version(NULL),
+		UNW_VERSION_MAJOR, UNW_VERSION_MINOR, seccomp->major, seccomp->minor, seccomp->micro,
+		jansson_version_str());
+}
+
+void options_parse(int argc, char **argv, struct options *options)
+{
+	static const struct argp parser = {
+	    .options = option_table,
+	    .parser = option_parse,
+	    .args_doc = "[--] PROGRAM [ARG...]\n--attach=PID[,PID...]",
+	    .doc = documentation,
+	};
+
+	*options = (struct options){.format = &report_formats[0], .seccomp = true, .max_frames = MAX_FRAMES_DEFAULT};
+	argp_program_version_hook = version_print;
+	argp_err_exit_status = EXIT_FORKTRACE;
+
+	error_t failure = argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, options);
+
+	if (failure != 0) {
+		fprintf(stderr, "forktrace: the command line could not be parsed: %s\n", strerror(failure));
+		exit(EXIT_FORKTRACE);
+	}
+}
+
+void options_deinit(struct options *options)
+{
+	vector_deinit(&options->attach);
+}

@@ -1,0 +1,43 @@
+/* The command line as plain data. */
+#ifndef FORKTRACE_UI_OPTIONS_H
+#define FORKTRACE_UI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/vector.h"
+#include "session/session.h"
+#include "session/session.h"
+
+enum {
+	EXIT_FORKTRACE = 125, /* forktrace itself failed, or was misused */
+	MAX_FRAMES_DEFAULT = 256,
+	MAX_FRAMES_LIMIT = 65536,
+};
+
+enum kernel_choice { KERNEL_AUTO, KERNEL_LIVE, KERNEL_GUEST, KERNEL_NONE };
+
+enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+
+struct options {
+	enum kernel_choice kernel;
+	const struct report_format *format; /* one of report.h's registry */
+	const char *output;                 /* path; NULL: standard error */
+	VECTOR(pid_t) attach;               /* empty: a program is started */
+	enum unwinder_kind unwinder;
+	bool threads;
+	enum follow follow;
+	bool seccomp;      /* false: --no-seccomp */
+	size_t max_frames; /* 1 to MAX_FRAMES_LIMIT */
+	enum color_choice color;
+	int verbosity;  /* -1: --quiet; 0; one for each --verbose */
+	char **command; /* NULL-terminated, points into argv; NULL with attach */
+};
+
+/* Parses the command line. Does not return where it is wrong: one sentence on standard error and exit status
+ * EXIT_FORKTRACE; nor for --help, --usage and --version: exit status 0. Strings point into argv. */
+void options_parse(int argc, char **argv, struct options *options);
+void options_deinit(struct options *options);
+
+#endif

@@ -1,0 +1,63 @@
+/* Where a report goes: see output.h. */
+#include "ui/report/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+struct error *output_open(struct output *output, const char *path)
+{
+	*output = (struct output){.fd = STDERR_FILENO};
+	if (!path)
+		return NULL;
+	output->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+	if (output->fd < 0)
+		return error_system(errno, path, "the report cannot be written to '%s'", path);
+	output->path = memory_strdup(path);
+	return NULL;
+}
+
+static void output_fail(struct output *output, int sys_errno)
+{
+	if (!output->error)
+		output->error = error_system(sys_errno, output->path, "the report could not be written to %s",
+					     output->path ? output->path : "standard error");
+}
+
+void output_write(struct output *output, const void *bytes, size_t size)
+{
+	const char *next = bytes;
+
+	while (size > 0 && !output->error) {
+		ssize_t written = write(output->fd, next, size);
+
+		if (written >= 0) {
+			next += written;
+			size -= (size_t)written;
+		} else if (errno == EAGAIN) {
+			/* A traced program that shares our terminal may have made it non-blocking. */
+			poll(&(struct pollfd){.fd = output->fd, .events = POLLOUT}, 1, -1);
+		} else if (errno != EINTR) {
+			output_fail(output, errno);
+		}
+	}
+}
+
+void output_close(struct output *output)
+{
+	if (output->path && output->fd >= 0 && close(output->fd) < 0 && errno != EINTR)
+		output_fail(output, errno);
+	output->fd = -1;
+}
+
+void output_deinit(struct output *output)
+{
+	output_close(output);
+	free(output->path);
+	error_destroy(output->error);
+	*output = (struct output){.fd = -1};
+}

@@ -1,0 +1,27 @@
+/* Where a report goes: a file descriptor that remembers its first failure. */
+#ifndef FORKTRACE_UI_REPORT_OUTPUT_H
+#define FORKTRACE_UI_REPORT_OUTPUT_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+struct output {
+	int fd;
+	char *path;          /* as the user named it; NULL: standard error */
+	struct error *error; /* the first write that failed; nothing is written any more. For main to tell, once. */
+};
+
+/* Creates or truncates the file at `path`; NULL: standard error. Fails with a sentence where it cannot be written. */
+struct error *output_open(struct output *output, const char *path);
+
+/* Writes all of it, with one write(2) unless the kernel takes less; waits where the descriptor is not ready. A failure
+ * (full disk, closed pipe: SIGPIPE must be blocked or ignored) is remembered in output->error. */
+void output_write(struct output *output, const void *bytes, size_t size);
+
+/* Closes the file (not standard error); a failure, which network file systems tell here, is remembered as well. The
+ * error stays until output_deinit. */
+void output_close(struct output *output);
+void output_deinit(struct output *output);
+
+#endif

@@ -1,0 +1,31 @@
+/* The registry of report formats: see report.h. */
+#include "ui/report/report.h"
+
+#include <string.h>
+
+const struct report_format report_formats[] = {
+    {"text", text_report_create},
+    {"json", json_report_create},
+    {NULL, NULL},
+};
+
+const struct report_format *report_format_find(const char *name)
+{
+	for (const struct report_format *format = report_formats; format->name; format++) {
+		if (!strcmp(format->name, name))
+			return format;
+	}
+	return NULL;
+}
+
+struct report *report_create(const struct report_format *format, struct output *output,
+			     const struct report_options *options)
+{
+	return format->create(output, options);
+}
+
+void report_destroy(struct report *report)
+{
+	if (report)
+		report->destroy(report);
+}

@@ -1,0 +1,43 @@
+/* Reports: a sink for events per format, made through one registry. */
+#ifndef FORKTRACE_UI_REPORT_REPORT_H
+#define FORKTRACE_UI_REPORT_REPORT_H
+
+#include <stdbool.h>
+
+#include "forktrace.h"
+#include "ui/report/output.h"
+
+struct report_options {
+	unsigned width; /* columns of the terminal; 0: not a terminal (80). Taken as 40 at least, 132 at most */
+	bool color;
+	int verbosity; /* -1: errors, failed forks and totals; 0; 1: every event; 2: addresses and methods of frames */
+};
+
+/* A report being written. Each format embeds one as the first member of its own struct. */
+struct report {
+	struct event_sink sink; /* takes the events; each record is written at once, with one write(2) */
+	void (*destroy)(struct report *report);
+};
+
+struct report_format {
+	const char *name; /* as --format takes it */
+	struct report *(*create)(struct output *output, const struct report_options *options);
+};
+
+/* All formats, ended by a NULL name; the first is the default. To add one: a file with its constructor, a line in
+ * report.c. */
+extern const struct report_format report_formats[];
+
+/* The format called `name`, or NULL. */
+const struct report_format *report_format_find(const char *name);
+
+/* Makes a report in `format` that goes to `output`, which must outlive it and is not closed by it. */
+struct report *report_create(const struct report_format *format, struct output *output,
+			     const struct report_options *options);
+void report_destroy(struct report *report); /* accepts NULL */
+
+/* The constructors. */
+struct report *text_report_create(struct output *output, const struct report_options *options);
+struct report *json_report_create(struct output *output, const struct report_options *options);
+
+#endif

@@ -1,0 +1,29 @@
+/* The text report's inside, shared by its files. */
+#ifndef FORKTRACE_UI_REPORT_TEXT_H
+#define FORKTRACE_UI_REPORT_TEXT_H
+
+#include "ui/report/canvas.h"
+#include "ui/report/report.h"
+
+enum {
+	NOTE_INDENT = 2,
+	VERBOSE_EVENTS = 1, /* verbosity from which every event is shown */
+	VERBOSE_FRAMES = 2, /* and from which frames have their addresses and methods */
+};
+
+/* "test_fork 4711", or "test_fork 4711/4715" for a thread that is not its process's first. */
+void task_draw(struct canvas *canvas, const struct task_name *task);
+
+/* "clone(CLONE_VM|SIGCHLD)": the call as the program made it. */
+void fork_call_text(struct buffer *text, const struct fork_call *call);
+
+/* " (inferred)" is appended where the way in was not seen. */
+void entry_text(struct buffer *text, enum entry_kind entry, bool certain);
+
+/* Draws a fork's record, the `number`th of the report. */
+void fork_draw(struct canvas *canvas, const struct event *event, unsigned long number, int verbosity);
+
+/* What is to be told about stacks that are cut, end early or hold guesses, a line each. `whose`: "parent", "child". */
+void stack_notes_draw(struct canvas *canvas, const struct stack *const stacks[2], const char *const whose[2]);
+
+#endif
