@@ -29,10 +29,11 @@ const char *live_kernel_child_reason(const struct live_kernel *live);
 void live_kernel_watch(struct live_kernel *live, pid_t tid);
 void live_kernel_forget(struct live_kernel *live, pid_t tid);
 
-/* At the parent's fork event stop: drains the rings and takes the oldest sample of `tid`. *stack becomes the caller's
- * (one reference), or NULL with *reason (string pool) when there is none (it then falls back to /proc/TID/stack and
- * says so by METHOD_PROC_STACK, with the frames of the ptrace stop itself taken off). comm receives the task's name
- * where the sample had it (then true is in *have_comm). */
+/* At the parent's fork event stop: drains the rings and takes the newest sample of `tid` (a stopped task makes no
+ * further call, so that it is this fork's; older ones belong to calls without an event stop and are dropped). *stack
+ * becomes the caller's (one reference), or NULL with *reason (string pool) when there is none (it then falls back to
+ * /proc/TID/stack and says so by METHOD_PROC_STACK, with the frames of the ptrace stop itself taken off). comm receives
+ * the task's name where the sample had it (then true is in *have_comm). */
 struct live_parent {
 	struct stack *stack;
 	const char *reason;
@@ -45,6 +46,18 @@ void live_kernel_take_parent(struct live_kernel *live, pid_t tid, struct live_pa
 /* At the child's first stop: its kernel stack from /proc/TID/stack, the frames of the ptrace stop itself taken off.
  * NULL with *reason when it cannot be read. */
 struct stack *live_kernel_take_child(struct live_kernel *live, pid_t tid, const char **reason);
+
+/* Lets live_kernel_take_parent hand out stacks whose frames are not named yet while /proc/kallsyms is still being read
+ * (some 25 ms from the create on), instead of keeping the stopped parent waiting. The caller then owes a
+ * live_kernel_settle before it shows a stack. */
+void live_kernel_defer_names(struct live_kernel *live);
+
+/* Names the stacks that were handed out without names, in place. With `wait` it waits for the symbols; without, it
+ * returns false where they are not there yet. */
+bool live_kernel_settle(struct live_kernel *live, bool wait);
+
+/* A descriptor to poll for reading while live_kernel_settle has returned false: it will then succeed. -1: none. */
+int live_kernel_fd(const struct live_kernel *live);
 
 /* Perf records that the kernel dropped so far. */
 uint64_t live_kernel_lost(const struct live_kernel *live);

@@ -1,0 +1,253 @@
+/* Call chains from a perf tracepoint: see callchain.h. */
+#include "kernel/callchain.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "base/vector.h"
+#include "kernel/tracefs.h"
+#include "parse/perf_sample.h"
+#include "parse/tracepoint_format.h"
+
+static const uint64_t SAMPLE_TYPE = PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_RAW;
+
+/* Some 1,400 forks of the whole machine between two stops. */
+enum { RING_PAGES = 64 };
+
+/* One CPU's ring. The mapping keeps the event alive, so that no descriptor is held. */
+struct ring {
+	struct perf_event_mmap_page *control;
+	size_t mapped;
+};
+
+struct tracepoint {
+	const char *name; /* in perf's spelling */
+	const char *path; /* in tracefs */
+	const char *comm; /* the field with the caller's name */
+};
+
+/* The first fires in copy_process, where the whole path stands on the stack; the second one call further out. */
+static const struct tracepoint tracepoints[] = {
+    {"task:task_newtask", "task/task_newtask", "comm"},
+    {"sched:sched_process_fork", "sched/sched_process_fork", "parent_comm"},
+};
+
+struct callchain {
+	const struct tracepoint *tracepoint;
+	uint64_t id;
+	bool have_comm;
+	struct tracepoint_field comm;
+	VECTOR(struct ring) rings;
+	size_t page_size;
+	uint64_t lost;
+	unsigned char scratch[PERF_RECORD_MAX_SIZE];
+	struct callchain_sample sample;
+};
+
+/* Finds the first tracepoint that this kernel has. */
+static struct error *find_tracepoint(struct callchain *callchain)
+{
+	_cleanup_fd_ int tracefs = -1;
+	struct error *error = tracefs_open(&tracefs);
+
+	for (size_t i = 0; !error && i < sizeof(tracepoints) / sizeof(tracepoints[0]); i++) {
+		_cleanup_(buffer_deinit) struct buffer text = {0};
+
+		callchain->tracepoint = &tracepoints[i];
+		error = tracefs_read_format(tracefs, tracepoints[i].path, &text);
+		if (error && error->code == ERROR_NOT_FOUND && i == 0) {
+			error_destroy(error);
+			error = NULL;
+			continue;
+		}
+		if (error)
+			break;
+		if (!tracepoint_format_id(text.data, text.size, &callchain->id))
+			return error_create(ERROR_INPUT, 0, tracepoints[i].path,
+					    "the format file of the tracepoint %s is not understood",
+					    tracepoints[i].name);
+		callchain->have_comm =
+		    tracepoint_format_field(text.data, text.size, tracepoints[i].comm, &callchain->comm);
+		break;
+	}
+	return error;
+}
+
+/* Says which knob refused. */
+static struct error *open_error(int sys_errno)
+{
+	if (sys_errno == EACCES || sys_errno == EPERM) {
+		_cleanup_fd_ int fd = open("/proc/sys/kernel/perf_event_paranoid", O_RDONLY | O_CLOEXEC);
+		char value[16] = "";
+		ssize_t got = fd >= 0 ? read(fd, value, sizeof(value) - 1) : 0;
+
+		value[got > 0 ? strcspn(value, "\n") : 0] = '\0';
+		return error_create(
+		    ERROR_DENIED, sys_errno, NULL,
+		    "perf events are refused: kernel.perf_event_paranoid is %s, and CAP_PERFMON is missing",
+		    value[0] ? value : "unknown");
+	}
+	if (sys_errno == ENOSYS)
+		return error_create(ERROR_UNSUPPORTED, sys_errno, NULL,
+				    "perf_event_open is not there (CONFIG_PERF_EVENTS, or a seccomp filter)");
+	return error_system(sys_errno, NULL, "perf_event_open failed");
+}
+
+/* Maps the event's ring. The memory is charged to the user beyond kernel.perf_event_mlock_kb: less is tried then. */
+static struct error *map_ring(struct callchain *callchain, int fd)
+{
+	for (size_t pages = RING_PAGES; pages >= 1; pages /= 2) {
+		size_t size = (pages + 1) * callchain->page_size;
+		void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+		if (mapped != MAP_FAILED) {
+			vector_push(&callchain->rings, (struct ring){mapped, size});
+			return NULL;
+		}
+		if (errno != EPERM && errno != ENOMEM)
+			break;
+	}
+	return error_system(errno, NULL, "mapping a perf ring failed (kernel.perf_event_mlock_kb)");
+}
+
+static struct error *open_cpu(struct callchain *callchain, int cpu)
+{
+	struct perf_event_attr attr = {
+	    .type = PERF_TYPE_TRACEPOINT,
+	    .size = sizeof(attr),
+	    .config = callchain->id,
+	    .sample_period = 1,
+	    .sample_type = SAMPLE_TYPE,
+	    .exclude_callchain_user = 1,
+	    .use_clockid = 1,
+	    .clockid = CLOCK_MONOTONIC,
+	};
+	_cleanup_fd_ int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+	if (fd < 0 && errno == ENODEV) /* went offline just now */
+		return NULL;
+	return fd < 0 ? open_error(errno) : map_ring(callchain, fd);
+}
+
+/* Opens the CPUs of a list as sysfs has it: "0-3,6". */
+static struct error *open_cpus(struct callchain *callchain, const char *list)
+{
+	while (*list >= '0' && *list <= '9') {
+		char *end;
+		long first = strtol(list, &end, 10);
+		long last = *end == '-' ? strtol(end + 1, &end, 10) : first;
+
+		for (long cpu = first; cpu <= last; cpu++) {
+			struct error *error = open_cpu(callchain, (int)cpu);
+
+			if (error)
+				return error;
+		}
+		list = *end == ',' ? end + 1 : end;
+	}
+	if (callchain->rings.count == 0)
+		return error_create(ERROR_SYSTEM, 0, NULL, "no CPU is listed in /sys/devices/system/cpu/online");
+	return NULL;
+}
+
+static struct error *open_online(struct callchain *callchain)
+{
+	static const char path[] = "/sys/devices/system/cpu/online";
+	_cleanup_(buffer_deinit) struct buffer list = {0};
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct error *error = fd < 0 ? error_system(errno, path, "opening %s failed", path) : buffer_read_fd(&list, fd);
+
+	return error ? error : open_cpus(callchain, list.data);
+}
+
+struct error *callchain_create(struct callchain **callchain)
+{
+	struct callchain *created = memory_alloc(sizeof(*created));
+	struct error *error;
+
+	created->page_size = (size_t)sysconf(_SC_PAGESIZE);
+	error = find_tracepoint(created);
+	if (!error)
+		error = open_online(created);
+	if (error) {
+		callchain_destroy(created);
+		created = NULL;
+	}
+	*callchain = created;
+	return error;
+}
+
+void callchain_destroy(struct callchain *callchain)
+{
+	if (!callchain)
+		return;
+	for (size_t i = 0; i < callchain->rings.count; i++)
+		munmap(callchain->rings.items[i].control, callchain->rings.items[i].mapped);
+	vector_deinit(&callchain->rings);
+	free(callchain);
+}
+
+const char *callchain_tracepoint(const struct callchain *callchain)
+{
+	return callchain->tracepoint->name;
+}
+
+uint64_t callchain_lost(const struct callchain *callchain)
+{
+	return callchain->lost;
+}
+
+static void take_record(struct callchain *callchain, const struct perf_record *record,
+			const struct callchain_sink *sink)
+{
+	struct callchain_sample *sample = &callchain->sample;
+	struct perf_sample parsed;
+
+	callchain->lost += perf_record_lost(record);
+	if (!perf_sample_parse(record, SAMPLE_TYPE, &parsed) || !sink->wants(sink->context, parsed.tid))
+		return;
+
+	size_t found = perf_sample_kernel_chain(&parsed, sample->addresses, CALLCHAIN_MAX_FRAMES);
+
+	sample->tid = parsed.tid;
+	sample->time_ns = parsed.time_ns;
+	sample->truncated = found > CALLCHAIN_MAX_FRAMES;
+	sample->count = sample->truncated ? CALLCHAIN_MAX_FRAMES : found;
+	sample->have_comm = callchain->have_comm && tracepoint_field_text(&callchain->comm, parsed.raw, parsed.raw_size,
+									  sample->comm, sizeof(sample->comm));
+	sink->take(sink->context, sample);
+}
+
+/* data_head is read before the data and data_tail written after it: perf_event_open(2), "data_head". */
+static void drain_ring(struct callchain *callchain, const struct ring *ring, const struct callchain_sink *sink)
+{
+	struct perf_event_mmap_page *control = ring->control;
+	struct perf_ring readable = {
+	    .data = (const unsigned char *)control + callchain->page_size,
+	    .size = ring->mapped - callchain->page_size,
+	    .tail = control->data_tail,
+	    .head = __atomic_load_n(&control->data_head, __ATOMIC_ACQUIRE),
+	};
+	struct perf_record record;
+
+	if (readable.tail == readable.head)
+		return;
+	while (perf_ring_next(&readable, callchain->scratch, &record))
+		take_record(callchain, &record, sink);
+	__atomic_store_n(&control->data_tail, readable.tail, __ATOMIC_RELEASE);
+}
+
+void callchain_drain(struct callchain *callchain, const struct callchain_sink *sink)
+{
+	for (size_t i = 0; i < callchain->rings.count; i++)
+		drain_ring(callchain, &callchain->rings.items[i], sink);
+}

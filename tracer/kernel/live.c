@@ -1,0 +1,293 @@
+/* The kernel half on this machine: see live.h. */
+#include "kernel/live.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "base/memory.h"
+#include "base/vector.h"
+#include "kernel/callchain.h"
+#include "kernel/kallsyms_reader.h"
+#include "kernel/stack_file.h"
+#include "kernel/stack_memo.h"
+
+/* A traced task and its newest sample.
+ *
+ * One is enough, and the newest is the right one: a task that is at its fork event stop makes no further call, so that
+ * its newest sample is this call's. An older one that nobody took belongs to a call without an event stop
+ * (CLONE_UNTRACED, or before the attach): kept in a queue, it would pair every later fork with its predecessor. */
+struct watched {
+	pid_t tid;
+	bool have_sample;
+	bool have_comm;
+	bool truncated;
+	char comm[CALLCHAIN_COMM_SIZE];
+	uint64_t time_ns;
+	VECTOR(uint64_t) addresses;
+};
+
+struct live_kernel {
+	struct string_pool *pool;
+	const struct log *log;
+	struct callchain *callchain; /* NULL: not permitted */
+	struct kallsyms_reader *kallsyms;
+	struct stack_file *stack_file;
+	struct stack_memo chains; /* stacks by raw call chain */
+	struct map watched;       /* tid to struct watched */
+	bool defer_names;
+	VECTOR(struct stack *) unnamed; /* handed out (and remembered) before the symbols were there */
+	const char *perf_reason;        /* why callchain is NULL */
+	const char *kallsyms_reason;    /* why call chains have no names */
+	const char *child_reason;       /* why stack_file gives nothing */
+};
+
+/* Turns an error into a reason (string pool); NULL for none. */
+static const char *reason_take(struct live_kernel *live, struct error *error)
+{
+	const char *reason = error ? string_intern(live->pool, error->message) : NULL;
+
+	error_destroy(error);
+	return reason;
+}
+
+struct live_kernel *live_kernel_create(struct string_pool *pool, const struct log *log)
+{
+	struct live_kernel *live = memory_alloc(sizeof(*live));
+
+	live->pool = pool;
+	live->log = log;
+	live->kallsyms = kallsyms_reader_create();
+	live->kallsyms_reason = string_intern(pool, kallsyms_reader_reason(live->kallsyms));
+	live->perf_reason = reason_take(live, callchain_create(&live->callchain));
+	live->stack_file = stack_file_create(pool);
+	live->child_reason = reason_take(live, stack_file_probe());
+	if (live->callchain)
+		log_write(log, LOG_LEVEL_DEBUG, "kernel stacks from the tracepoint %s",
+			  callchain_tracepoint(live->callchain));
+	else
+		log_write(log, LOG_LEVEL_DEBUG, "no kernel call chains: %s", live->perf_reason);
+	if (live->kallsyms_reason)
+		log_write(log, LOG_LEVEL_DEBUG, "no kernel symbols: %s", live->kallsyms_reason);
+	return live;
+}
+
+static void watched_destroy(struct watched *watched)
+{
+	if (!watched)
+		return;
+	vector_deinit(&watched->addresses);
+	free(watched);
+}
+
+void live_kernel_destroy(struct live_kernel *live)
+{
+	struct watched *watched;
+
+	if (!live)
+		return;
+	callchain_destroy(live->callchain);
+	kallsyms_reader_destroy(live->kallsyms);
+	stack_file_destroy(live->stack_file);
+	stack_memo_deinit(&live->chains);
+	for (size_t i = 0; i < live->unnamed.count; i++)
+		stack_unref(live->unnamed.items[i]);
+	vector_deinit(&live->unnamed);
+	for (size_t i = 0; (watched = map_next(&live->watched, &i));)
+		watched_destroy(watched);
+	map_deinit(&live->watched);
+	free(live);
+}
+
+const char *live_kernel_parent_reason(const struct live_kernel *live)
+{
+	if (!live->child_reason) /* /proc/TID/stack serves the parent too */
+		return NULL;
+	return live->perf_reason ? live->perf_reason : live->kallsyms_reason;
+}
+
+const char *live_kernel_child_reason(const struct live_kernel *live)
+{
+	return live->child_reason;
+}
+
+uint64_t live_kernel_lost(const struct live_kernel *live)
+{
+	return live->callchain ? callchain_lost(live->callchain) : 0;
+}
+
+void live_kernel_watch(struct live_kernel *live, pid_t tid)
+{
+	if (!live->callchain || map_get(&live->watched, (uint64_t)tid))
+		return;
+
+	struct watched *watched = memory_alloc(sizeof(*watched));
+
+	watched->tid = tid;
+	map_put(&live->watched, (uint64_t)tid, watched);
+}
+
+void live_kernel_forget(struct live_kernel *live, pid_t tid)
+{
+	watched_destroy(map_remove(&live->watched, (uint64_t)tid));
+}
+
+static bool wants_sample(void *context, pid_t tid)
+{
+	const struct live_kernel *live = context;
+
+	return map_get(&live->watched, (uint64_t)tid) != NULL;
+}
+
+/* Keeps it where it is the task's newest: the task may have moved from a CPU whose ring is drained later. */
+static void take_sample(void *context, const struct callchain_sample *sample)
+{
+	const struct live_kernel *live = context;
+	struct watched *watched = map_get(&live->watched, (uint64_t)sample->tid);
+
+	if (watched->have_sample && watched->time_ns > sample->time_ns)
+		return;
+	watched->have_sample = true;
+	watched->have_comm = sample->have_comm;
+	watched->truncated = sample->truncated;
+	watched->time_ns = sample->time_ns;
+	memcpy(watched->comm, sample->comm, sizeof(watched->comm));
+	vector_reserve(&watched->addresses, sample->count);
+	memcpy(watched->addresses.items, sample->addresses, sample->count * sizeof(sample->addresses[0]));
+	watched->addresses.count = sample->count;
+}
+
+static void drain(struct live_kernel *live)
+{
+	if (live->callchain)
+		callchain_drain(live->callchain, &(struct callchain_sink){wants_sample, take_sample, live});
+}
+
+/* The tracepoint's own functions, which some kernels leave innermost on the chain: the first frame is to be the one
+ * that the tracepoint stands in. */
+static bool is_tracing(const char *symbol)
+{
+	static const char *const prefixes[] = {"perf_trace_", "perf_tp_", "trace_event_", "__traceiter_",
+					       "__probestub_"};
+
+	for (size_t i = 0; symbol && i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		if (!strncmp(symbol, prefixes[i], strlen(prefixes[i])))
+			return true;
+	}
+	return false;
+}
+
+static void name_frame(struct live_kernel *live, const struct kernel_symbols *symbols, struct frame *frame)
+{
+	struct kernel_symbol symbol;
+
+	if (!symbols || !kernel_symbols_find_caller(symbols, frame->pc, &symbol))
+		return;
+	frame->symbol = string_intern(live->pool, symbol.name);
+	frame->module = string_intern(live->pool, symbol.module);
+	frame->offset = symbol.offset;
+}
+
+/* All addresses of a chain are return addresses, the first one too: the tracepoint takes its caller's. */
+static void name_stack(struct live_kernel *live, struct stack *stack)
+{
+	const struct kernel_symbols *symbols = kallsyms_reader_symbols(live->kallsyms);
+	size_t inner = 0;
+
+	for (size_t i = 0; i < stack->count; i++)
+		name_frame(live, symbols, &stack->frames[i]);
+	while (inner < stack->count && is_tracing(stack->frames[inner].symbol))
+		inner++;
+	stack->count -= inner;
+	memmove(stack->frames, stack->frames + inner, stack->count * sizeof(stack->frames[0]));
+}
+
+static struct stack *chain_stack(struct live_kernel *live, const struct watched *watched)
+{
+	struct stack *stack = stack_create(watched->addresses.count);
+
+	for (size_t i = 0; i < stack->count; i++)
+		stack->frames[i] =
+		    (struct frame){.pc = watched->addresses.items[i], .certain = true, .method = METHOD_PERF};
+	stack->truncated = watched->truncated;
+	if (stack->truncated)
+		stack->reason = string_intern(live->pool, "the call chain is longer than kernel.perf_event_max_stack");
+	if (live->defer_names && !kallsyms_reader_ready(live->kallsyms))
+		vector_push(&live->unnamed, stack_ref(stack));
+	else
+		name_stack(live, stack);
+	return stack;
+}
+
+/* The stack of the sample; NULL where its chain is empty. */
+static struct stack *sample_stack(struct live_kernel *live, const struct watched *watched)
+{
+	size_t size = watched->addresses.count * sizeof(watched->addresses.items[0]);
+	struct stack *stack;
+
+	if (size == 0)
+		return NULL;
+	stack = stack_ref(stack_memo_find(&live->chains, watched->addresses.items, size));
+	if (!stack) {
+		stack = chain_stack(live, watched);
+		stack_memo_add(&live->chains, watched->addresses.items, size, stack);
+	}
+	return stack;
+}
+
+void live_kernel_defer_names(struct live_kernel *live)
+{
+	live->defer_names = true;
+}
+
+bool live_kernel_settle(struct live_kernel *live, bool wait)
+{
+	if (live->unnamed.count == 0)
+		return true;
+	if (!wait && !kallsyms_reader_ready(live->kallsyms))
+		return false;
+	for (size_t i = 0; i < live->unnamed.count; i++) {
+		name_stack(live, live->unnamed.items[i]);
+		stack_unref(live->unnamed.items[i]);
+	}
+	live->unnamed.count = 0;
+	return true;
+}
+
+int live_kernel_fd(const struct live_kernel *live)
+{
+	return kallsyms_reader_fd(live->kallsyms);
+}
+
+void live_kernel_take_parent(struct live_kernel *live, pid_t tid, struct live_parent *parent)
+{
+	struct watched *watched;
+	bool named = !live->kallsyms_reason || live->child_reason;
+
+	*parent = (struct live_parent){0};
+	drain(live);
+	watched = map_get(&live->watched, (uint64_t)tid);
+	if (watched && watched->have_sample) {
+		watched->have_sample = false;
+		parent->time_ns = watched->time_ns;
+		parent->have_comm = watched->have_comm;
+		memcpy(parent->comm, watched->comm, sizeof(parent->comm));
+		/* A chain without names is the last resort. */
+		parent->stack = named ? sample_stack(live, watched) : NULL;
+		parent->reason = parent->stack ? live->kallsyms_reason : NULL;
+	}
+	if (!parent->stack)
+		parent->stack = live_kernel_take_child(live, tid, &parent->reason);
+	if (!parent->stack && live->perf_reason)
+		parent->reason = live->perf_reason;
+}
+
+struct stack *live_kernel_take_child(struct live_kernel *live, pid_t tid, const char **reason)
+{
+	struct stack *stack = NULL;
+
+	*reason = live->child_reason;
+	if (!live->child_reason)
+		*reason = reason_take(live, stack_file_read(live->stack_file, tid, &stack));
+	return stack;
+}
