@@ -30,10 +30,11 @@ struct run {
 	struct output output;
 	struct report *report;
 	struct session *session;
-	sigset_t original_mask; /* what a started program gets */
-	char **environment;     /* likewise */
-	int signals;            /* signalfd */
-	int interrupts;         /* how often the user asked to end */
+	sigset_t original_mask;        /* what a started program gets */
+	sighandler_t original_sigchld; /* likewise: forktrace cannot use an ignored one */
+	char **environment;            /* likewise */
+	int signals;                   /* signalfd */
+	int interrupts;                /* how often the user asked to end */
 };
 
 /* --- what goes to standard error besides the report --- */
@@ -112,8 +113,8 @@ static struct error *open_report(struct run *run)
 	return NULL;
 }
 
-/* Signals come through a descriptor. SIGPIPE stays pending, so that a closed pipe is an error of write(2); the program
- * gets the original mask back, and no disposition was changed. */
+/* Signals come through a descriptor. SIGPIPE and SIGXFSZ stay pending, so that a closed pipe and a file at its limit are
+ * errors of write(2). The program gets the original mask and disposition back. */
 static struct error *block_signals(struct run *run)
 {
 	sigset_t mask;
@@ -126,6 +127,8 @@ static struct error *block_signals(struct run *run)
 	sigaddset(&mask, SIGQUIT);
 	run->signals = signalfd(-1, &mask, SFD_CLOEXEC);
 	sigaddset(&mask, SIGPIPE);
+	sigaddset(&mask, SIGXFSZ);
+	run->original_sigchld = signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_BLOCK, &mask, &run->original_mask);
 	return run->signals < 0 ? error_system(errno, NULL, "signalfd failed") : NULL;
 }
@@ -168,7 +171,16 @@ static struct error *start(struct run *run)
 
 	if (error)
 		return error;
-	return session_start(run->session, path, command, run->environment, &run->original_mask);
+
+	struct start_request request = {
+	    .path = path,
+	    .arguments = command,
+	    .environment = run->environment,
+	    .signal_mask = &run->original_mask,
+	    .ignore_sigchld = run->original_sigchld == SIG_IGN,
+	};
+
+	return session_start(run->session, &request);
 }
 
 /* libdw would ask the network for debug information where DEBUGINFOD_URLS is set. The program keeps its own
@@ -261,7 +273,12 @@ int main(int argc, char **argv)
 {
 	struct run run = {.signals = -1, .output = {.fd = -1}};
 
+	static char name[] = "forktrace";
+
 	setlocale(LC_ALL, "");
+	/* getopt begins its sentences with argv[0]: one name for all of them. */
+	if (argc > 0)
+		argv[0] = name;
 	options_parse(argc, argv, &run.options);
 	/* libdw would ask the network for debug information where this is set; the program keeps its own environment.
 	 */

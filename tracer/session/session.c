@@ -141,12 +141,10 @@ static bool filter_allowed(const struct session *session)
 	return session->options.seccomp && session->options.follow == FOLLOW_ALL;
 }
 
-struct error *session_start(struct session *session, const char *path, char *const *arguments, char *const *environment,
-			    const sigset_t *signal_mask)
+struct error *session_start(struct session *session, const struct start_request *wanted)
 {
 	struct sock_fprog filter = {0};
-	struct start_request request = {
-	    .path = path, .arguments = arguments, .environment = environment, .signal_mask = signal_mask};
+	struct start_request request = *wanted;
 	bool no_new_privs = false;
 	pid_t pid;
 
@@ -161,7 +159,7 @@ struct error *session_start(struct session *session, const char *path, char *con
 		error_destroy(error);
 	}
 	if (!session->last_seq)
-		session_emit_start(session, arguments);
+		session_emit_start(session, request.arguments);
 
 	struct error *error = start_program(&request, &pid, &no_new_privs);
 

@@ -50,6 +50,8 @@ __attribute__((noreturn)) static void run_child(const struct start_request *requ
 		}
 	}
 	tell(pipes->told[1], MESSAGE_READY, no_new_privs);
+	if (request->ignore_sigchld)
+		signal(SIGCHLD, SIG_IGN);
 	sigprocmask(SIG_SETMASK, request->signal_mask, NULL);
 	execve(request->path, request->arguments, request->environment);
 	tell(pipes->told[1], MESSAGE_EXEC_FAILED, errno);

@@ -13,7 +13,8 @@ struct start_request {
 	const char *path;       /* the file to run: execve's first argument, no search */
 	char *const *arguments; /* NULL-terminated, argv[0] first */
 	char *const *environment;
-	const sigset_t *signal_mask;     /* what the program gets: the mask that forktrace itself was started with */
+	const sigset_t *signal_mask; /* what the program gets: the mask that forktrace itself was started with */
+	bool ignore_sigchld;         /* the program inherits an ignored SIGCHLD, which forktrace itself cannot use */
 	const struct sock_fprog *filter; /* NULL: none */
 };
 

@@ -5,16 +5,51 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+
+/* The standard descriptor that has the same file as `fd`, or -1. */
+static int find_standard(int fd)
+{
+	struct stat opened, standard;
+
+	if (fstat(fd, &opened))
+		return -1;
+	for (int candidate = STDOUT_FILENO; candidate <= STDERR_FILENO; candidate++) {
+		if (!fstat(candidate, &standard) && standard.st_dev == opened.st_dev &&
+		    standard.st_ino == opened.st_ino)
+			return candidate;
+	}
+	return -1;
+}
+
+/* Opening a file anew gives a position of its own: where the program writes to the same file (/dev/stdout, or the file
+ * behind a redirection) the two would overwrite one another. Then the descriptor is shared, and nothing is cut off. */
+static int open_or_share(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+	int standard = fd < 0 ? -1 : find_standard(fd);
+	struct stat file;
+
+	if (standard >= 0) {
+		close(fd);
+		return fcntl(standard, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	}
+	if (fd >= 0 && !fstat(fd, &file) && S_ISREG(file.st_mode) && ftruncate(fd, 0)) {
+		cleanup_fd_(&fd);
+		return -1;
+	}
+	return fd;
+}
 
 struct error *output_open(struct output *output, const char *path)
 {
 	*output = (struct output){.fd = STDERR_FILENO};
 	if (!path)
 		return NULL;
-	output->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+	output->fd = open_or_share(path);
 	if (output->fd < 0)
 		return error_system(errno, path, "the report cannot be written to '%s'", path);
 	output->path = memory_strdup(path);
