@@ -53,13 +53,15 @@ BUILD := build
 OBJECTS := $(BUILD)/obj/$(notdir $(firstword $(CC)))$(if $(filter 1,$(SAN)),-san)
 BIN := $(BUILD)/$(if $(filter 1,$(SAN)),san/)bin
 
-# Programs are linked anew when the compiler has changed.
-define CLEAR_BIN
-[ "$$(cat $(BIN)/.compiler 2>/dev/null)" = '$(CC)' ] || { rm -rf $(BIN); mkdir -p $(BIN); echo '$(CC)' >$(BIN)/.compiler; }
-endef
-ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
-$(shell $(CLEAR_BIN))
-endif
+# Changes when the compiler does: programs are then linked anew.
+COMPILER := $(BIN)/.compiler
+LINKED = $(filter %.o %.a,$^)
+
+.PHONY: FORCE
+FORCE:
+$(COMPILER): FORCE
+	@mkdir -p $(@D)
+	@[ "$$(cat $@ 2>/dev/null)" = '$(CC)' ] || echo '$(CC)' >$@
 
 # --- the engine and the program ---------------------------------------------------------------------------------------
 
@@ -80,9 +82,9 @@ $(ENGINE): $(ENGINE_OBJECTS)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(BIN)/forktrace: $(UI_OBJECTS) $(ENGINE)
+$(BIN)/forktrace: $(UI_OBJECTS) $(ENGINE) $(COMPILER)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lpthread
+	$(CC) $(ALL_LDFLAGS) -o $@ $(LINKED) $(LIBRARY_LIBS) -lpthread
 
 # --- parts of their own -----------------------------------------------------------------------------------------------
 

@@ -67,7 +67,5 @@ $(foreach name,$(TARGET_VARIED),$(foreach variant,$(TARGET_VARIANTS),$(eval $(ca
 $(foreach name,$(TARGET_PLUGINS),$(eval $(call target_plugin_rule,$(1),$(name))))
 endef
 
-.PHONY: FORCE
-FORCE:
 
 $(foreach abi,$(TARGET_ABIS),$(eval $(call target_abi_rules,$(abi))))
