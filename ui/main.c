@@ -37,6 +37,11 @@ struct run {
 	int interrupts;                /* how often the user asked to end */
 };
 
+static bool is_attached(const struct run *run)
+{
+	return !run->options.command;
+}
+
 /* --- what goes to standard error besides the report --- */
 
 static void say(const char *what, const char *message)
@@ -113,8 +118,8 @@ static struct error *open_report(struct run *run)
 	return NULL;
 }
 
-/* Signals come through a descriptor. SIGPIPE and SIGXFSZ stay pending, so that a closed pipe and a file at its limit are
- * errors of write(2). The program gets the original mask and disposition back. */
+/* Signals come through a descriptor. SIGPIPE and SIGXFSZ stay pending, so that a closed pipe and a file at its limit
+ * are errors of write(2). The program gets the original mask and disposition back. */
 static struct error *block_signals(struct run *run)
 {
 	sigset_t mask;
@@ -198,11 +203,6 @@ static void separate_environment(struct run *run)
 
 /* --- the loop --- */
 
-static bool is_attached(const struct run *run)
-{
-	return !run->options.command;
-}
-
 /* An attached program is let go. A started one has had what came from the terminal, whose whole foreground group gets
  * it; what was sent to forktrace alone (SI_USER and its like, never positive: sigaction(2)) is meant for the program.
  */
@@ -263,8 +263,11 @@ static int trace(struct run *run)
 		return fail(error);
 	create_session(run);
 	error = start(run);
-	if (error)
-		return fail(error);
+	if (error) {
+		int status = fail(error);
+
+		return is_attached(run) ? EXIT_FORKTRACE : status;
+	}
 	loop(run);
 	return finish(run);
 }

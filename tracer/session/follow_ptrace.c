@@ -237,6 +237,18 @@ static void on_end(struct session *session, struct task *task, const struct wait
 	pair_adopt_orphans(session);
 }
 
+/* Attached, and stopped for the first time. */
+static void on_attached(struct session *session, struct task *task)
+{
+	struct registers registers;
+	struct error *error = ptrace_registers(task->tid, &registers);
+
+	task->call_state_known = true;
+	if (!error)
+		task->abi = registers.abi;
+	session_report(session, task, error);
+}
+
 void follow_status(struct session *session, pid_t tid, struct wait_status status)
 {
 	struct task *task = task_find(session, tid);
@@ -249,7 +261,8 @@ void follow_status(struct session *session, pid_t tid, struct wait_status status
 		on_end(session, task, &status);
 		return;
 	}
-	task->call_state_known = true;
+	if (!task->call_state_known)
+		on_attached(session, task);
 	if (task->new_task) {
 		task->new_task = false;
 		pair_child_first_stop(session, task);

@@ -108,7 +108,6 @@ static struct fork_pair *open_pair(struct session *session, enum fork_kind kind,
 
 	pair->record = memory_alloc(sizeof(*pair->record));
 
-	pair->seq = session_next_seq(session);
 	pair->time_ns = session_now(session);
 	pair->record->kind = kind;
 	pair->record->call = call->fork;
@@ -213,6 +212,7 @@ void pair_parent_event(struct session *session, struct task *parent, enum fork_k
 			parent->call = (struct watched_call){.kind = CALL_NONE};
 	} else {
 		struct fork_pair *pair = open_pair(session, kind, &parent->call);
+		pair->seq = session_next_seq(session);
 
 		read_parent_half(session, parent, pair, &registers);
 		pair->record->order = parked ? ORDER_CHILD_FIRST : ORDER_PARENT_FIRST;
@@ -370,10 +370,12 @@ static void adopt(struct session *session, pid_t tid, struct wait_status status)
 	child->space = space_create(tid);
 	task_refresh_comm(child);
 	child->child_of = pair;
-	if (pair)
+	if (pair) {
+		pair->seq = session_next_seq(session);
 		count_fork(session, pair->record);
-	else
+	} else {
 		session_notice(session, child, "process %d appeared without the event of the fork that made it", tid);
+	}
 	follow_status(session, tid, status);
 }
 

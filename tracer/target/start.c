@@ -20,7 +20,7 @@ struct message {
 
 /* Both pipes are close-on-exec: their end tells the parent that the exec has happened. */
 struct pipes {
-	int go[2];   /* the parent closes its end once it has seized the child */
+	int go[2];   /* the parent writes a byte once it has seized the child; its end without one: forktrace died */
 	int told[2]; /* struct message, child to parent */
 };
 
@@ -36,11 +36,15 @@ static void tell(int fd, int kind, int value)
 __attribute__((noreturn)) static void run_child(const struct start_request *request, const struct pipes *pipes)
 {
 	char byte;
+	ssize_t got;
 	int no_new_privs = 0;
 
 	close(pipes->go[1]);
-	while (read(pipes->go[0], &byte, 1) < 0 && errno == EINTR)
-		;
+	do
+		got = read(pipes->go[0], &byte, 1);
+	while (got < 0 && errno == EINTR);
+	if (got != 1)
+		_exit(127);
 	if (request->filter) {
 		int failure = syscall_filter_install(request->filter, &no_new_privs);
 
@@ -156,6 +160,8 @@ struct error *start_program(const struct start_request *request, pid_t *pid, boo
 
 	struct error *error = ptrace_seize(child, true);
 
+	if (!error && write(pipes.go[1], "", 1) != 1)
+		error = error_system(errno, NULL, "telling the started process to go on failed");
 	if (error) {
 		kill(child, SIGKILL);
 		reap(child);
