@@ -24,7 +24,14 @@ bool elf_header_parse(const void *bytes, size_t size, struct elf_header *header)
 
 		memcpy(&elf, bytes, sizeof(elf));
 		*header = (struct elf_header){
-		    abi_of(elf.e_machine, true), true, elf.e_type, elf.e_phoff, elf.e_phnum, elf.e_phentsize};
+		    .abi = abi_of(elf.e_machine, true),
+		    .is64 = true,
+		    .type = elf.e_type,
+		    .entry = elf.e_entry,
+		    .segment_table = elf.e_phoff,
+		    .segment_count = elf.e_phnum,
+		    .segment_size = elf.e_phentsize,
+		};
 		return elf.e_phentsize >= sizeof(Elf64_Phdr) || !elf.e_phnum;
 	}
 	if (ident[EI_CLASS] == ELFCLASS32 && size >= sizeof(Elf32_Ehdr)) {
@@ -32,7 +39,14 @@ bool elf_header_parse(const void *bytes, size_t size, struct elf_header *header)
 
 		memcpy(&elf, bytes, sizeof(elf));
 		*header = (struct elf_header){
-		    abi_of(elf.e_machine, false), false, elf.e_type, elf.e_phoff, elf.e_phnum, elf.e_phentsize};
+		    .abi = abi_of(elf.e_machine, false),
+		    .is64 = false,
+		    .type = elf.e_type,
+		    .entry = elf.e_entry,
+		    .segment_table = elf.e_phoff,
+		    .segment_count = elf.e_phnum,
+		    .segment_size = elf.e_phentsize,
+		};
 		return elf.e_phentsize >= sizeof(Elf32_Phdr) || !elf.e_phnum;
 	}
 	return false;

@@ -16,6 +16,7 @@ struct elf_header {
 	enum abi abi;           /* ABI_UNKNOWN for other machines than x86 */
 	bool is64;              /* ELFCLASS64 */
 	uint16_t type;          /* ET_* */
+	uint64_t entry;         /* address; 0: none */
 	uint64_t segment_table; /* offset of the program headers */
 	unsigned segment_count, segment_size;
 };

@@ -212,8 +212,8 @@ void pair_parent_event(struct session *session, struct task *parent, enum fork_k
 			parent->call = (struct watched_call){.kind = CALL_NONE};
 	} else {
 		struct fork_pair *pair = open_pair(session, kind, &parent->call);
-		pair->seq = session_next_seq(session);
 
+		pair->seq = session_next_seq(session);
 		read_parent_half(session, parent, pair, &registers);
 		pair->record->order = parked ? ORDER_CHILD_FIRST : ORDER_PARENT_FIRST;
 		count_fork(session, pair->record);

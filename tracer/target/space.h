@@ -27,16 +27,19 @@ struct module_file {
 	size_t build_id_size; /* 0: it has none */
 
 	/* Where things lie, in bytes from the start of the module. */
-	uint64_t memory_size;    /* up to the end of the last segment, in whole pages */
-	uint64_t alignment_gap;  /* how far below the start the first segment's alignment would put it */
-	uint64_t eh_frame_hdr;   /* PT_GNU_EH_FRAME; 0: none */
+	uint64_t memory_size;     /* up to the end of the last segment, in whole pages */
+	uint64_t alignment_gap;   /* how far below the start the first segment's alignment puts it; may be negative */
+	uint64_t entry;           /* the entry point; 0: none */
+	uint64_t eh_frame_hdr;    /* PT_GNU_EH_FRAME; 0: none */
 	uint64_t identity_offset; /* bytes by which the file is told from another one at the same address: the build
 				     id, else the ELF header */
 	uint8_t identity[64];
 	size_t identity_size;
 	uint64_t first_offset; /* of the first segment in the file, in whole pages */
+	uint64_t code_address; /* of the first executable segment, in whole pages */
+	uint64_t code_offset;  /* of the same in the file */
 
-	void *symbols;        /* owned by symbol/: what it knows of this file; freed by symbols_destroy */
+	void *symbols; /* owned by symbol/: what it knows of this file; freed by symbols_destroy */
 	void (*symbols_destroy)(void *symbols);
 };
 
@@ -44,6 +47,7 @@ struct module_file {
 struct module {
 	uint64_t start, end; /* first byte of the first, end of the last mapping of the file */
 	struct module_file *file;
+	bool starts; /* the executable, or the dynamic loader: the program starts at its entry point */
 };
 
 /* All ELF modules of a space at one time, by ascending start. Immutable, shared by reference. */
@@ -51,7 +55,6 @@ struct module_map {
 	unsigned references;
 	unsigned long id; /* unique in this run */
 	enum abi abi;     /* of the executable's ELF class */
-	uint64_t entry;   /* the executable's entry point; 0: unknown */
 	size_t count;
 	struct module *modules;
 	void *unwinding; /* owned by symbol/: its Dwfl for exactly these modules; freed by unwinding_destroy */
@@ -76,6 +79,10 @@ void space_drop_modules(struct space *space);
 
 /* The modules, read from /proc/TID/maps where they are not known yet; borrowed from the space. */
 struct error *space_modules(struct space *space, const struct module_map **modules);
+
+/* Reads the modules again. Where they are the same as before, the map is kept, with all that is known of it; *changed
+ * tells. */
+struct error *space_refresh_modules(struct space *space, bool *changed);
 
 /* The module that `address` lies in, or NULL. */
 const struct module *module_map_find(const struct module_map *map, uint64_t address);

@@ -1,0 +1,101 @@
+/* What the call frame information says at an address: see cfi.h. */
+#include "symbol/cfi.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "symbol/symbols.h"
+
+/* The registers that an expression reads. */
+static uint32_t registers_of(const Dwarf_Op *ops, size_t count)
+{
+	uint32_t registers = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t number = REGISTER_MAX;
+
+		if (ops[i].atom >= DW_OP_breg0 && ops[i].atom <= DW_OP_breg31)
+			number = ops[i].atom - DW_OP_breg0;
+		else if (ops[i].atom >= DW_OP_reg0 && ops[i].atom <= DW_OP_reg31)
+			number = ops[i].atom - DW_OP_reg0;
+		else if (ops[i].atom == DW_OP_bregx || ops[i].atom == DW_OP_regx)
+			number = ops[i].number;
+		if (number < REGISTER_MAX)
+			registers |= UINT32_C(1) << number;
+	}
+	return registers;
+}
+
+/* libdw describes "saved at CFA + n" as DW_OP_call_frame_cfa, DW_OP_plus_uconst n; libdw.h, dwarf_frame_register. */
+static bool is_saved(const Dwarf_Op *ops, size_t count, int64_t *offset)
+{
+	*offset = 0;
+	if (!count || ops[0].atom != DW_OP_call_frame_cfa)
+		return false;
+	if (count == 2 && ops[1].atom == DW_OP_plus_uconst)
+		*offset = (int64_t)ops[1].number;
+	return count == 1 || (count == 2 && ops[1].atom == DW_OP_plus_uconst);
+}
+
+static struct cfi_register register_rule(Dwarf_Frame *frame, unsigned number)
+{
+	struct cfi_register rule = {.place = CFI_UNDEFINED};
+	Dwarf_Op memory[3], *ops;
+	size_t count;
+
+	if (dwarf_frame_register(frame, (int)number, memory, &ops, &count))
+		return rule;
+	if (!count) {
+		rule.place = ops ? CFI_UNDEFINED : CFI_SAME;
+	} else if (is_saved(ops, count, &rule.offset)) {
+		rule.place = CFI_SAVED;
+	} else {
+		rule.place = CFI_COMPUTED;
+		rule.registers = registers_of(ops, count);
+	}
+	return rule;
+}
+
+static bool fill(struct cfi *cfi, Dwarf_CFI *table, uint64_t address, const struct arch *arch)
+{
+	_cleanup_free_ Dwarf_Frame *frame = NULL;
+	Dwarf_Op *ops;
+	size_t count;
+
+	if (!table || dwarf_cfi_addrframe(table, address, &frame))
+		return false;
+	if (dwarf_frame_cfa(frame, &ops, &count) || dwarf_frame_info(frame, NULL, NULL, &cfi->signal_frame) < 0)
+		return false;
+	cfi->covered = true;
+	cfi->cfa_registers = registers_of(ops, count);
+	for (unsigned i = 0; i < arch->register_count; i++)
+		cfi->registers[i] = register_rule(frame, i);
+	return true;
+}
+
+const struct cfi *cfi_lookup(struct module_file *file, uint64_t address)
+{
+	struct symbols *symbols = symbols_of(file);
+	struct cfi *cfi = map_get(&symbols->rules, address);
+
+	if (cfi)
+		return cfi;
+	cfi = memory_alloc(sizeof(*cfi));
+	map_put(&symbols->rules, address, cfi);
+
+	const struct arch *arch = arch_of(file->abi);
+	Dwarf_Addr bias;
+
+	if (!symbols->module || !arch)
+		return cfi;
+
+	Dwarf_CFI *table = dwfl_module_eh_cfi(symbols->module, &bias);
+
+	if (fill(cfi, table, symbols->start + address - bias, arch))
+		return cfi;
+	table = dwfl_module_dwarf_cfi(symbols->module, &bias);
+	fill(cfi, table, symbols->start + address - bias, arch);
+	return cfi;
+}

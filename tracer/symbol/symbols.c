@@ -1,0 +1,233 @@
+/* Names and source lines of one file: see symbols.h. */
+#include "symbol/symbols.h"
+
+#include <dwarf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/vector.h"
+#include "symbol/elf_file.h"
+
+/* Where a file lies in the Dwfl that only names it: any address that leaves room for it below 4 GiB. */
+static const uint64_t symbols_base = UINT64_C(0x10000000);
+
+static void symbols_destroy(void *pointer)
+{
+	struct symbols *symbols = pointer;
+	void *value;
+
+	for (size_t i = 0; (value = map_next(&symbols->names, &i));)
+		free(value);
+	for (size_t i = 0; (value = map_next(&symbols->rules, &i));)
+		free(value);
+	map_deinit(&symbols->names);
+	map_deinit(&symbols->rules);
+	string_pool_destroy(symbols->strings);
+	dwfl_end(symbols->dwfl);
+	elf_end(symbols->elf);
+	free(symbols);
+}
+
+struct symbols *symbols_of(struct module_file *file)
+{
+	if (file->symbols)
+		return file->symbols;
+
+	struct symbols *symbols = memory_alloc(sizeof(*symbols));
+
+	symbols->strings = string_pool_create();
+	symbols->dwfl = elf_file_dwfl_create();
+	symbols->start = symbols_base + file->alignment_gap;
+	if (file->memory_size)
+		symbols->module =
+		    elf_file_report(symbols->dwfl, file, symbols->start, symbols->start + file->memory_size);
+	dwfl_report_end(symbols->dwfl, NULL, NULL);
+	file->symbols = symbols;
+	file->symbols_destroy = symbols_destroy;
+	return symbols;
+}
+
+/* One question: an address, and what was found of it so far. */
+struct lookup {
+	struct symbols *symbols;
+	uint64_t address;  /* in the Dwfl */
+	struct name table; /* by the symbol table */
+	VECTOR(struct name) names;
+};
+
+/* Orders the names of one address by how a user knows them: `fork` before `__fork` before `__libc_fork`; among equals,
+ * what is visible from outside comes first. */
+static int name_rank(const char *name, const GElf_Sym *symbol)
+{
+	enum { UNDERSCORE = 4, GLOBAL = 0, WEAK = 1, LOCAL = 2 };
+	int binding = GELF_ST_BIND(symbol->st_info);
+	int rank = binding == STB_GLOBAL ? GLOBAL : binding == STB_WEAK ? WEAK : LOCAL;
+
+	return rank + UNDERSCORE * (int)strspn(name, "_");
+}
+
+/* The best of the names at `value`, starting from the one that libdwfl chose. */
+static const char *best_alias(Dwfl_Module *module, const char *name, const GElf_Sym *chosen, GElf_Addr value)
+{
+	int count = dwfl_module_getsymtab(module);
+	int best = name_rank(name, chosen);
+
+	for (int i = 1; i < count; i++) {
+		GElf_Sym symbol;
+		GElf_Addr address;
+		const char *other = dwfl_module_getsym_info(module, i, &symbol, &address, NULL, NULL, NULL);
+
+		if (!other || !*other || address != value || symbol.st_shndx == SHN_UNDEF ||
+		    GELF_ST_TYPE(symbol.st_info) != GELF_ST_TYPE(chosen->st_info) || name_rank(other, &symbol) >= best)
+			continue;
+		best = name_rank(other, &symbol);
+		name = other;
+	}
+	return name;
+}
+
+/* The symbol table's answer. .symtab has versions in the name (fork@@GLIBC_2.0): cut off. */
+static void ask_table(struct lookup *lookup)
+{
+	Dwfl_Module *module = lookup->symbols->module;
+	GElf_Off offset;
+	GElf_Sym symbol;
+	const char *name = dwfl_module_addrinfo(module, lookup->address, &offset, &symbol, NULL, NULL, NULL);
+
+	if (!name || !*name)
+		return;
+	name = best_alias(module, name, &symbol, lookup->address - offset);
+
+	_cleanup_free_ char *plain = memory_strndup(name, strcspn(name, "@"));
+
+	lookup->table.symbol = string_intern(lookup->symbols->strings, plain);
+	lookup->table.start = lookup->address - offset - lookup->symbols->start;
+}
+
+/* The compilation unit of the address. libdwfl takes a gap between two ranges of one unit for a part of it. clang
+ * writes no .debug_aranges: then each unit is asked for its ranges. */
+static Dwarf_Die *find_unit(const struct lookup *lookup, Dwarf_Addr *bias)
+{
+	Dwfl_Module *module = lookup->symbols->module;
+	Dwarf_Die *unit = dwfl_module_addrdie(module, lookup->address, bias);
+
+	if (unit)
+		return dwarf_haspc(unit, lookup->address - *bias) > 0 ? unit : NULL;
+	if (!dwfl_module_getdwarf(module, bias))
+		return NULL;
+	while ((unit = dwfl_module_nextcu(module, unit, bias))) {
+		if (dwarf_haspc(unit, lookup->address - *bias) > 0)
+			return unit;
+	}
+	return NULL;
+}
+
+static bool is_function(Dwarf_Die *die)
+{
+	int tag = dwarf_tag(die);
+
+	return tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine || tag == DW_TAG_entry_point;
+}
+
+static void add_function(struct lookup *lookup, Dwarf_Die *die, Dwarf_Addr bias, const char *file, int line)
+{
+	struct name name = {
+	    .symbol = string_intern(lookup->symbols->strings, dwarf_diename(die)),
+	    .file = string_intern(lookup->symbols->strings, file),
+	    .line = line,
+	    .inlined = dwarf_tag(die) == DW_TAG_inlined_subroutine,
+	};
+	Dwarf_Addr entry;
+
+	if (!name.inlined && (!name.symbol || lookup->table.symbol)) {
+		if (!name.symbol)
+			name.symbol = lookup->table.symbol;
+		name.start = lookup->table.start;
+	} else if (!dwarf_entrypc(die, &entry) && entry + bias <= lookup->address) {
+		name.start = entry + bias - lookup->symbols->start;
+	} else {
+		name.start = lookup->address - lookup->symbols->start;
+	}
+	vector_push(&lookup->names, name);
+}
+
+static const char *call_file(Dwarf_Die *unit, Dwarf_Die *inlined, int *line)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Files *files;
+	Dwarf_Word number, index;
+	size_t count;
+
+	*line = 0;
+	if (!dwarf_formudata(dwarf_attr(inlined, DW_AT_call_line, &attribute), &number))
+		*line = (int)number;
+	if (dwarf_formudata(dwarf_attr(inlined, DW_AT_call_file, &attribute), &index) ||
+	    dwarf_getsrcfiles(unit, &files, &count))
+		return NULL;
+	return dwarf_filesrc(files, index, NULL, NULL);
+}
+
+/* The debug information's answer: the innermost function with the line of the address, then each function that it was
+ * inlined into, with the line of that call. */
+static void ask_debug_information(struct lookup *lookup)
+{
+	Dwarf_Addr bias;
+	Dwarf_Die *unit = find_unit(lookup, &bias);
+
+	if (!unit)
+		return;
+
+	Dwarf_Line *source = dwarf_getsrc_die(unit, lookup->address - bias);
+	const char *file = source ? dwarf_linesrc(source, NULL, NULL) : NULL;
+	int line = 0;
+
+	if (source)
+		dwarf_lineno(source, &line);
+	lookup->table.file = string_intern(lookup->symbols->strings, file);
+	lookup->table.line = line;
+
+	_cleanup_free_ Dwarf_Die *at_address = NULL;
+	_cleanup_free_ Dwarf_Die *scopes = NULL;
+	int count = dwarf_getscopes(unit, lookup->address - bias, &at_address);
+	int innermost = 0;
+
+	while (innermost < count && !is_function(&at_address[innermost]))
+		innermost++;
+	if (innermost >= count)
+		return;
+	/* dwarf_getscopes goes on with the scopes of an inlined function's definition; here those of its place. */
+	count = dwarf_getscopes_die(&at_address[innermost], &scopes);
+	for (int i = 0; i < count; i++) {
+		if (!is_function(&scopes[i]))
+			continue;
+		add_function(lookup, &scopes[i], bias, file, line);
+		if (dwarf_tag(&scopes[i]) != DW_TAG_inlined_subroutine)
+			break;
+		file = call_file(unit, &scopes[i], &line);
+	}
+}
+
+const struct name_list *symbols_lookup(struct module_file *file, uint64_t address)
+{
+	struct symbols *symbols = symbols_of(file);
+	struct name_list *list = map_get(&symbols->names, address);
+
+	if (list)
+		return list;
+
+	struct lookup lookup = {.symbols = symbols, .address = symbols->start + address};
+
+	if (symbols->module) {
+		ask_table(&lookup);
+		ask_debug_information(&lookup);
+	}
+	if (!lookup.names.count || lookup.names.items[lookup.names.count - 1].inlined)
+		vector_push(&lookup.names, lookup.table);
+	list = memory_alloc(sizeof(*list) + lookup.names.count * sizeof(list->names[0]));
+	list->count = lookup.names.count;
+	memcpy(list->names, lookup.names.items, lookup.names.count * sizeof(list->names[0]));
+	vector_deinit(&lookup.names);
+	map_put(&symbols->names, address, list);
+	return list;
+}
