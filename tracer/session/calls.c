@@ -162,6 +162,7 @@ static void fork_failed(struct session *session, struct task *task, int error_nu
 {
 	struct registers registers;
 	struct capture_hint hint = {.in_syscall = true};
+	struct unwound *stack = NULL;
 	struct fork_failed *failed = memory_alloc(sizeof(*failed));
 	struct event event = {.kind = EVENT_FORK_FAILED, .fork_failed = failed};
 	struct error *error = ptrace_registers(task->tid, &registers);
@@ -177,13 +178,13 @@ static void fork_failed(struct session *session, struct task *task, int error_nu
 
 		failed->entry = entry.kind;
 		failed->entry_certain = entry.certain;
-		error = capture_stack(session->capture, task->space, &registers, &hint, &failed->frames);
+		error = capture_unwind(session->capture, task->space, &registers, &hint, &stack);
 	}
 	session_report(session, task, error);
 	task_name_fill(session, task, &failed->parent);
 	event.task = failed->parent;
 	session->totals.failed++;
-	session_emit(session, &event);
+	session_emit_stacks(session, &event, stack, NULL);
 }
 
 static void fork_call_left(struct session *session, struct task *task, const struct syscall_info *info)

@@ -36,6 +36,7 @@ struct fork_pair {
 	uint64_t seq;
 	uint64_t time_ns;
 	struct fork_record *record;
+	struct unwound *parent_stack, *child_stack; /* become the record's frames when it is written */
 	bool parent_done, child_done;
 	const char *parent_kernel_reason, *child_kernel_reason;
 };
@@ -58,6 +59,13 @@ struct task {
 	struct restart restarts[RESTARTS_MAX];
 	struct fork_pair *parent_of; /* the fork whose return in this task is awaited */
 	struct fork_pair *child_of;  /* the fork that made this task, until its first stop */
+};
+
+/* An event that waits for the sink, and the stacks that are to be named then: of a fork's parent and child, or of the
+ * caller of a failed one. */
+struct queued {
+	struct event event;
+	struct unwound *parent, *child;
 };
 
 /* A status of a task that no fork event has announced yet. */
@@ -83,7 +91,7 @@ struct session {
 	/* Forks whose parent was killed before its event could be read: a parked child may be theirs. */
 	VECTOR(struct fork_pair *) parentless;
 	struct totals totals;
-	VECTOR(struct event) queue;
+	VECTOR(struct queued) queue;
 	uint64_t start_ns, last_seq;
 	unsigned long own_pid_namespace;
 	bool releasing;
@@ -109,6 +117,9 @@ uint64_t session_next_seq(struct session *session);
 /* Completes seq and time_ns where they are 0 and queues a copy. Takes over the record, the failure or the error in it;
  * other pointers must live as long as the session. */
 void session_emit(struct session *session, const struct event *event);
+/* The same for a fork or a failed one, with the stacks of its tasks (taken over; NULL: none). */
+void session_emit_stacks(struct session *session, const struct event *event, struct unwound *parent,
+			 struct unwound *child);
 /* Hands the queued events to the sink, unless kernel symbols are still being read; with `wait` it waits for those. */
 void session_flush(struct session *session, bool wait);
 void session_drop_queue(struct session *session);

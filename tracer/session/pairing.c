@@ -48,6 +48,8 @@ void fork_record_destroy(struct fork_record *record)
 void pair_free(struct fork_pair *pair)
 {
 	fork_record_destroy(pair->record);
+	unwound_unref(pair->parent_stack);
+	unwound_unref(pair->child_stack);
 	free(pair);
 }
 
@@ -65,9 +67,8 @@ static void finish_if_complete(struct session *session, struct fork_pair *pair)
 	if (session->live)
 		kernel->reason = join_reasons(session, pair->parent_kernel_reason, pair->child_kernel_reason);
 	event.task = pair->record->parent.task;
-	session_emit(session, &event);
-	pair->record = NULL;
-	pair_free(pair);
+	session_emit_stacks(session, &event, pair->parent_stack, pair->child_stack);
+	free(pair);
 }
 
 /* --- the parent's half --- */
@@ -131,7 +132,7 @@ static void read_parent_half(struct session *session, struct task *parent, struc
 	record->entry = entry.kind;
 	record->entry_certain = entry.certain;
 	session_report(session, parent,
-		       capture_stack(session->capture, parent->space, registers, &hint, &record->parent.frames));
+		       capture_unwind(session->capture, parent->space, registers, &hint, &pair->parent_stack));
 }
 
 static unsigned follow_limit(const struct session *session)
@@ -270,7 +271,8 @@ static void read_child_half(struct session *session, struct task *child, struct 
 		    live_kernel_take_child(session->live, child->tid, &pair->child_kernel_reason);
 	if (record->untraced)
 		call_restore_untraced(session, child, &record->call);
-	session_report(session, child, capture_stack(session->capture, child->space, &registers, &hint, &half->frames));
+	session_report(session, child,
+		       capture_unwind(session->capture, child->space, &registers, &hint, &pair->child_stack));
 }
 
 void pair_child_first_stop(struct session *session, struct task *child)

@@ -12,21 +12,31 @@ uint64_t session_next_seq(struct session *session)
 	return ++session->last_seq;
 }
 
-void session_emit(struct session *session, const struct event *event)
+void session_emit_stacks(struct session *session, const struct event *event, struct unwound *parent,
+			 struct unwound *child)
 {
-	struct event queued = *event;
+	struct queued queued = {.event = *event, .parent = parent, .child = child};
 
-	if (!queued.seq)
-		queued.seq = session_next_seq(session);
-	if (!queued.time_ns && queued.kind != EVENT_START)
-		queued.time_ns = session_now(session);
+	if (!queued.event.seq)
+		queued.event.seq = session_next_seq(session);
+	if (!queued.event.time_ns && queued.event.kind != EVENT_START)
+		queued.event.time_ns = session_now(session);
 	vector_push(&session->queue, queued);
 	if (session->queue.count >= QUEUE_LIMIT)
 		session_flush(session, true);
 }
 
-static void release(struct event *event)
+void session_emit(struct session *session, const struct event *event)
 {
+	session_emit_stacks(session, event, NULL, NULL);
+}
+
+static void release(struct queued *queued)
+{
+	struct event *event = &queued->event;
+
+	unwound_unref(queued->parent);
+	unwound_unref(queued->child);
 	switch (event->kind) {
 	case EVENT_FORK:
 		fork_record_destroy(event->fork);
@@ -43,9 +53,24 @@ static void release(struct event *event)
 	}
 }
 
-/* What could not be told at the stop. */
-static void complete(struct fork_record *record)
+static struct stack *name(struct session *session, struct unwound *unwound)
 {
+	return unwound ? capture_name(session->capture, unwound) : NULL;
+}
+
+/* What could not be told at the stop: names, and what the kernel's names tell. */
+static void complete(struct session *session, const struct queued *queued)
+{
+	struct fork_record *record;
+
+	if (queued->event.kind == EVENT_FORK_FAILED)
+		queued->event.fork_failed->frames = name(session, queued->parent);
+	if (queued->event.kind != EVENT_FORK)
+		return;
+	record = queued->event.fork;
+	record->parent.frames = name(session, queued->parent);
+	record->child.frames = name(session, queued->child);
+
 	struct entry_fact entry = {.kind = record->entry, .certain = record->entry_certain};
 
 	entry_from_kernel(record->kernel.parent_frames, &entry);
@@ -58,12 +83,11 @@ void session_flush(struct session *session, bool wait)
 	if (session->live && !live_kernel_settle(session->live, wait))
 		return;
 	for (size_t i = 0; i < session->queue.count; i++) {
-		struct event *event = &session->queue.items[i];
+		struct queued *queued = &session->queue.items[i];
 
-		if (event->kind == EVENT_FORK)
-			complete(event->fork);
-		session->sink.event(session->sink.context, event);
-		release(event);
+		complete(session, queued);
+		session->sink.event(session->sink.context, &queued->event);
+		release(queued);
 	}
 	session->queue.count = 0;
 }

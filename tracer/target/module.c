@@ -399,6 +399,12 @@ struct error *module_map_read(const struct space *space, struct module_map **map
 	return NULL;
 }
 
+struct module_map *module_map_ref(struct module_map *map)
+{
+	map->references++;
+	return map;
+}
+
 void module_map_unref(struct module_map *map)
 {
 	if (!map || --map->references)

@@ -9,6 +9,7 @@
  */
 struct error *module_map_read(const struct space *space, struct module_map **map);
 
+struct module_map *module_map_ref(struct module_map *map);
 void module_map_unref(struct module_map *map); /* accepts NULL */
 
 #endif

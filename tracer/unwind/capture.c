@@ -229,18 +229,17 @@ static const char *end_reason(const struct capture *capture, enum walk_end end)
 }
 
 /* Where not even the modules are known: the first frame, as an address. */
-static struct stack *bare_stack(const struct capture *capture, const struct registers *registers, const char *reason)
+static struct unwound *bare_stack(const struct capture *capture, const struct registers *registers, const char *reason)
 {
-	struct stack *stack = stack_create(1);
+	struct unwound *unwound = unwound_create_bare(registers_pc(registers));
 
-	stack->frames[0] = (struct frame){.pc = registers_pc(registers), .method = METHOD_PT_REGS, .certain = true};
-	stack->reason = string_intern(capture->pool, reason);
-	return stack;
+	unwound->reason = string_intern(capture->pool, reason);
+	return unwound;
 }
 
 /* Unwinds anew. Where the modules turn out to be out of date they are read again, once. */
 static struct error *unwind(struct capture *capture, struct space *space, const struct registers *registers,
-			    const struct capture_hint *hint, struct stack **stack)
+			    const struct capture_hint *hint, struct unwound **unwound)
 {
 	walk_prepare(capture, space, registers);
 
@@ -257,35 +256,56 @@ static struct error *unwind(struct capture *capture, struct space *space, const 
 			end = walk_to_start(capture, hint);
 		}
 	}
-	*stack = naming_stack(&capture->walk, capture->pool);
-	(*stack)->truncated = end == WALK_LIMIT;
-	(*stack)->reason = end_reason(capture, end);
+	*unwound = unwound_create(&capture->walk);
+	(*unwound)->truncated = end == WALK_LIMIT;
+	(*unwound)->reason = end_reason(capture, end);
 	return NULL;
+}
+
+struct error *capture_unwind(struct capture *capture, struct space *space, const struct registers *registers,
+			     const struct capture_hint *hint, struct unwound **unwound)
+{
+	const struct module_map *modules;
+	struct error *error = space_modules(space, &modules);
+
+	*unwound = NULL;
+	if (!error && !abi_fits(registers->abi, modules->abi)) {
+		*unwound = bare_stack(capture, registers, "the code is of another ABI than the program");
+		return NULL;
+	}
+	if (!error && capture->memo && (*unwound = memo_find(capture->memo, space, registers, hint)))
+		return NULL;
+	if (!error)
+		error = unwind(capture, space, registers, hint, unwound);
+	if (!error) {
+		if (capture->memo)
+			memo_add(capture->memo, &capture->walk, registers, hint, *unwound);
+		return NULL;
+	}
+	if (error->code == ERROR_GONE)
+		return error;
+	*unwound = bare_stack(capture, registers, error->message);
+	error_destroy(error);
+	return NULL;
+}
+
+struct stack *capture_name(struct capture *capture, struct unwound *unwound)
+{
+	if (!unwound->named)
+		unwound->named = naming_stack(unwound, capture->pool);
+	return stack_ref(unwound->named);
 }
 
 struct error *capture_stack(struct capture *capture, struct space *space, const struct registers *registers,
 			    const struct capture_hint *hint, struct stack **stack)
 {
-	const struct module_map *modules;
-	struct error *error = space_modules(space, &modules);
+	struct unwound *unwound;
+	struct error *error = capture_unwind(capture, space, registers, hint, &unwound);
 
 	*stack = NULL;
-	if (!error && !abi_fits(registers->abi, modules->abi)) {
-		*stack = bare_stack(capture, registers, "the code is of another ABI than the program");
-		return NULL;
-	}
-	if (!error && capture->memo && (*stack = memo_find(capture->memo, space, registers, hint)))
-		return NULL;
-	if (!error)
-		error = unwind(capture, space, registers, hint, stack);
-	if (!error) {
-		if (capture->memo)
-			memo_add(capture->memo, &capture->walk, registers, hint, *stack);
-		return NULL;
-	}
-	if (error->code == ERROR_GONE)
+	if (error)
 		return error;
-	*stack = bare_stack(capture, registers, error->message);
-	error_destroy(error);
+	*stack = capture_name(capture, unwound);
+	unwound_unref(unwound);
 	return NULL;
 }

@@ -35,9 +35,20 @@ struct capture_hint {
 	bool fresh_stack; /* a new task on a stack of its own (clone with a stack): nothing is above the first frame */
 };
 
-/* Unwinds and names the stack of a task that is stopped with `registers` in `space` (space->tid set to it). Always
- * gives at least the first frame; where it ends early, stack->reason says why. Returns an error only when the process
- * is gone. The caller owns one reference to *stack. */
+/* A stack of addresses, by reference. Names cost more than the unwind, and can wait until the task runs again. */
+struct unwound;
+void unwound_unref(struct unwound *unwound); /* accepts NULL */
+
+/* Unwinds the stack of a task that is stopped with `registers` in `space` (space->tid set to it). Always gives at least
+ * the first frame. Returns an error only when the process is gone. The caller owns one reference to *unwound. */
+struct error *capture_unwind(struct capture *capture, struct space *space, const struct registers *registers,
+			     const struct capture_hint *hint, struct unwound **unwound);
+
+/* Its names, found once; needs no process any more. Where the stack ends early, stack->reason says why. The caller owns
+ * one reference to what is returned. */
+struct stack *capture_name(struct capture *capture, struct unwound *unwound);
+
+/* Both at once. The caller owns one reference to *stack. */
 struct error *capture_stack(struct capture *capture, struct space *space, const struct registers *registers,
 			    const struct capture_hint *hint, struct stack **stack);
 

@@ -35,7 +35,7 @@ struct entry {
 	VECTOR(struct part) parts;
 	uint8_t *bytes; /* what the runs held */
 	size_t size;
-	struct stack *stack;
+	struct unwound *unwound;
 };
 
 struct memo {
@@ -86,7 +86,7 @@ static void entry_destroy(struct memo *memo, struct entry *entry)
 	}
 	use_remove(memo, entry);
 	memo->count--;
-	stack_unref(entry->stack);
+	unwound_unref(entry->unwound);
 	vector_deinit(&entry->runs);
 	vector_deinit(&entry->parts);
 	free(entry->bytes);
@@ -149,8 +149,8 @@ static bool same_memory(struct memo *memo, const struct entry *entry, const stru
 	return true;
 }
 
-struct stack *memo_find(struct memo *memo, const struct space *space, const struct registers *registers,
-			const struct capture_hint *hint)
+struct unwound *memo_find(struct memo *memo, const struct space *space, const struct registers *registers,
+			  const struct capture_hint *hint)
 {
 	struct memo_key key = make_key(space->modules, registers, hint);
 
@@ -160,7 +160,7 @@ struct stack *memo_find(struct memo *memo, const struct space *space, const stru
 			continue;
 		use_remove(memo, entry);
 		use_append(memo, entry);
-		return stack_ref(entry->stack);
+		return unwound_ref(entry->unwound);
 	}
 	return NULL;
 }
@@ -245,18 +245,18 @@ static bool is_memorable(const struct walk *walk)
 }
 
 void memo_add(struct memo *memo, const struct walk *walk, const struct registers *registers,
-	      const struct capture_hint *hint, struct stack *stack)
+	      const struct capture_hint *hint, struct unwound *unwound)
 {
 	if (!is_memorable(walk))
 		return;
 
 	struct entry *entry = memory_alloc(sizeof(*entry));
-	uint32_t mask = dependencies_find(walk, !stack->reason || stack->truncated);
+	uint32_t mask = dependencies_find(walk, !unwound->reason || unwound->truncated);
 
 	entry->key = make_key(walk->modules, registers, hint);
 	entry->register_mask = mask;
 	memcpy(entry->registers, registers->value, sizeof(entry->registers));
-	entry->stack = stack_ref(stack);
+	entry->unwound = unwound_ref(unwound);
 	add_words(entry, walk->memory);
 	add_modules(entry, walk);
 	make_room(memo, &entry->key);

@@ -3,7 +3,7 @@
 #ifndef FORKTRACE_UNWIND_MEMO_H
 #define FORKTRACE_UNWIND_MEMO_H
 
-#include "unwind/walk.h"
+#include "unwind/unwound.h"
 
 struct memo;
 
@@ -11,11 +11,11 @@ struct memo *memo_create(void);
 void memo_destroy(struct memo *memo); /* accepts NULL */
 
 /* The stack that this task has, with a reference for the caller; NULL: not remembered, or something changed. */
-struct stack *memo_find(struct memo *memo, const struct space *space, const struct registers *registers,
-			const struct capture_hint *hint);
+struct unwound *memo_find(struct memo *memo, const struct space *space, const struct registers *registers,
+			  const struct capture_hint *hint);
 
 /* Remembers what `walk` found for `registers`. Takes a reference of its own. */
 void memo_add(struct memo *memo, const struct walk *walk, const struct registers *registers,
-	      const struct capture_hint *hint, struct stack *stack);
+	      const struct capture_hint *hint, struct unwound *unwound);
 
 #endif

@@ -33,12 +33,12 @@ static const struct name_list *names_of(const struct walk_frame *frame)
 			     : NULL;
 }
 
-static size_t count_frames(const struct walk *walk)
+static size_t count_frames(const struct unwound *unwound)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < walk->frames.count; i++) {
-		const struct name_list *names = names_of(&walk->frames.items[i]);
+	for (size_t i = 0; i < unwound->count; i++) {
+		const struct name_list *names = names_of(&unwound->frames[i]);
 
 		count += names ? names->count : 1;
 	}
@@ -71,13 +71,15 @@ static struct frame *put_frame(struct frame *to, const struct walk_frame *from, 
 	return to;
 }
 
-struct stack *naming_stack(const struct walk *walk, struct string_pool *pool)
+struct stack *naming_stack(const struct unwound *unwound, struct string_pool *pool)
 {
-	struct stack *stack = stack_create(count_frames(walk));
+	struct stack *stack = stack_create(count_frames(unwound));
 	struct module_strings strings = {0};
 	struct frame *to = stack->frames;
 
-	for (size_t i = 0; i < walk->frames.count; i++)
-		to = put_frame(to, &walk->frames.items[i], &strings, pool);
+	for (size_t i = 0; i < unwound->count; i++)
+		to = put_frame(to, &unwound->frames[i], &strings, pool);
+	stack->truncated = unwound->truncated;
+	stack->reason = unwound->reason;
 	return stack;
 }
