@@ -97,8 +97,10 @@ static void seize_threads(struct session *session, struct task *leader)
 
 struct error *session_attach(struct session *session, pid_t pid)
 {
-	struct error *error = check_process(pid);
+	struct error *error = process_check_proc();
 
+	if (!error)
+		error = check_process(pid);
 	if (error)
 		return error;
 	if (!session->last_seq)

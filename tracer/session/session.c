@@ -147,10 +147,12 @@ struct error *session_start(struct session *session, const struct start_request 
 	struct start_request request = *wanted;
 	bool no_new_privs = false;
 	pid_t pid;
+	struct error *error = process_check_proc();
 
+	if (error)
+		return error;
 	if (filter_allowed(session)) {
-		struct error *error = syscall_filter_create(&filter);
-
+		error = syscall_filter_create(&filter);
 		if (error)
 			log_write(&session->log, LOG_LEVEL_WARNING, "%s; every system call will stop instead",
 				  error->message);
@@ -161,8 +163,7 @@ struct error *session_start(struct session *session, const struct start_request 
 	if (!session->last_seq)
 		session_emit_start(session, request.arguments);
 
-	struct error *error = start_program(&request, &pid, &no_new_privs);
-
+	error = start_program(&request, &pid, &no_new_privs);
 	free(filter.filter);
 	if (error)
 		return error;

@@ -31,6 +31,21 @@ static struct error *read_file(pid_t tid, const char *name, char *bytes, size_t 
 	return NULL;
 }
 
+struct error *process_check_proc(void)
+{
+	char target[16];
+	ssize_t length = readlink("/proc/self", target, sizeof(target) - 1);
+
+	if (length < 0)
+		return error_create(ERROR_UNSUPPORTED, errno, "/proc",
+				    "/proc is not mounted here, and nothing can be traced without it");
+	target[length] = '\0';
+	if (strtol(target, NULL, 10) != getpid())
+		return error_create(ERROR_UNSUPPORTED, 0, "/proc",
+				    "/proc shows another pid namespace: mount this one's (unshare --mount-proc does)");
+	return NULL;
+}
+
 struct error *process_status(pid_t tid, struct proc_status *status)
 {
 	char text[4096];

@@ -11,6 +11,9 @@
 
 typedef VECTOR(pid_t) pid_vector;
 
+/* Whether /proc is there and shows this process's pid namespace: what follows would else tell of other processes. */
+struct error *process_check_proc(void);
+
 /* /proc/TID/status, parsed. ERROR_GONE where there is no such process. */
 struct error *process_status(pid_t tid, struct proc_status *status);
 
