@@ -29,8 +29,8 @@ struct callchain_sample {
 
 /* Opens the tracepoint task:task_newtask, or else sched:sched_process_fork, on every CPU for all tasks: an event that
  * children inherit would need no filtering, and costs a fork 20 to 30 %. Needs CAP_PERFMON, or
- * kernel.perf_event_paranoid at -1; the error's message names what is missing. The caller frees with callchain_destroy,
- * which takes 25 to 40 ms (the kernel waits until nobody is in the tracepoint). */
+ * kernel.perf_event_paranoid at -1; the error's message names what is missing. The caller frees with callchain_destroy.
+ */
 struct error *callchain_create(struct callchain **callchain);
 void callchain_destroy(struct callchain *callchain); /* accepts NULL */
 

@@ -3,7 +3,9 @@
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
+#include <gelf.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "symbol/symbols.h"
@@ -75,6 +77,25 @@ static bool fill(struct cfi *cfi, Dwarf_CFI *table, uint64_t address, const stru
 	return true;
 }
 
+/* Does the file itself have a .debug_frame, as code without .eh_frame may? */
+static bool has_debug_frame(Dwfl_Module *module)
+{
+	GElf_Addr bias;
+	Elf *elf = dwfl_module_getelf(module, &bias);
+	size_t names;
+
+	if (!elf || elf_getshdrstrndx(elf, &names))
+		return false;
+	for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
+		GElf_Shdr header;
+		const char *name = gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
+
+		if (name && !strcmp(name, ".debug_frame"))
+			return true;
+	}
+	return false;
+}
+
 const struct cfi *cfi_lookup(struct module_file *file, uint64_t address)
 {
 	struct symbols *symbols = symbols_of(file);
@@ -94,6 +115,10 @@ const struct cfi *cfi_lookup(struct module_file *file, uint64_t address)
 	Dwarf_CFI *table = dwfl_module_eh_cfi(symbols->module, &bias);
 
 	if (fill(cfi, table, symbols->start + address - bias, arch))
+		return cfi;
+	/* Separate debug information takes tens of milliseconds to load, while the process waits, and describes no code
+	 * that an .eh_frame left out. */
+	if (table && !has_debug_frame(symbols->module))
 		return cfi;
 	table = dwfl_module_dwarf_cfi(symbols->module, &bias);
 	fill(cfi, table, symbols->start + address - bias, arch);
