@@ -53,6 +53,7 @@ static struct task *add_thread(struct session *session, struct task *leader, pid
 
 	task->space = space_ref(leader->space);
 	task_refresh_comm(task);
+	task_find_namespaces(session, task);
 	return task;
 }
 
@@ -121,10 +122,11 @@ struct error *session_attach(struct session *session, pid_t pid)
 	task->execed = true;
 	task->space = space_create(pid);
 	task_refresh_comm(task);
+	task_find_namespaces(session, task);
 
 	struct event event = {.kind = EVENT_ATTACH};
 
-	task_name_fill(session, task, &event.task);
+	task_name_fill(task, &event.task);
 	session_emit(session, &event);
 	session_report(session, task, ptrace_interrupt(pid));
 	seize_threads(session, task);

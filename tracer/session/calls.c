@@ -1,4 +1,5 @@
-/* Entries and exits of the system calls that forktrace watches: the fork family, and ptrace itself. */
+/* Entries and exits of the system calls that forktrace watches: the fork family, ptrace itself, and those that choose
+ * the pid namespace of later children. */
 #include <errno.h>
 #include <sched.h>
 #include <stddef.h>
@@ -11,20 +12,28 @@
 /* sched.h, and linux/errno.h of the kernel: what a call returns to have itself restarted (seen by tracers alone). */
 enum { RESTART_FIRST = 512, RESTART_LAST = 516 };
 
-static bool is_ptrace(enum abi abi, uint64_t number)
-{
-	enum { I386_PTRACE = 26, X86_64_PTRACE = 101, X32_PTRACE = 0x40000000 + 521 };
+/* The other calls that forktrace sees to their end, by their numbers: arch/x86/entry/syscalls/syscall_32.tbl and
+ * syscall_64.tbl (x32's ptrace has a number of its own). */
+static const struct {
+	enum call_kind kind;
+	uint64_t i386, x86_64, x32;
+} watched_calls[] = {
+    {CALL_PTRACE, 26, 101, 521},
+    {CALL_UNSHARE, 310, 272, 272},
+    {CALL_SETNS, 346, 308, 308},
+};
 
-	switch (abi) {
-	case ABI_I386:
-		return number == I386_PTRACE;
-	case ABI_X86_64:
-		return number == X86_64_PTRACE;
-	case ABI_X32:
-		return number == X32_PTRACE;
-	default:
-		return false;
+static enum call_kind call_kind_of(enum abi abi, uint64_t number)
+{
+	enum { X32_SYSCALL_BIT = 0x40000000 }; /* asm/unistd.h, __X32_SYSCALL_BIT */
+
+	for (size_t i = 0; i < sizeof(watched_calls) / sizeof(watched_calls[0]); i++) {
+		if ((abi == ABI_I386 && number == watched_calls[i].i386) ||
+		    (abi == ABI_X86_64 && number == watched_calls[i].x86_64) ||
+		    (abi == ABI_X32 && number == (watched_calls[i].x32 | X32_SYSCALL_BIT)))
+			return watched_calls[i].kind;
 	}
+	return CALL_NONE;
 }
 
 static void read_clone3_arguments(struct session *session, struct task *task, struct fork_call *fork)
@@ -128,9 +137,9 @@ void call_entered(struct session *session, struct task *task, const struct sysca
 			read_clone3_arguments(session, task, &call->fork);
 		call->restarts = take_restart(task, info->pc, info->sp);
 		take_untraced_out(session, task);
-	} else if (is_ptrace(info->abi, info->number)) {
-		call->kind = CALL_PTRACE;
-		call->request = info->arguments[0];
+	} else {
+		call->kind = call_kind_of(info->abi, info->number);
+		call->argument = info->arguments[0];
 	}
 }
 
@@ -155,7 +164,7 @@ static void ptrace_call_left(struct session *session, struct task *task, const s
 	session_notice(
 	    session, task,
 	    "the program called ptrace(%s) and got EPERM, because forktrace traces it: a process has one tracer",
-	    request_name(task->call.request));
+	    request_name(task->call.argument));
 }
 
 static void fork_failed(struct session *session, struct task *task, int error_number)
@@ -181,7 +190,7 @@ static void fork_failed(struct session *session, struct task *task, int error_nu
 		error = capture_unwind(session->capture, task->space, &registers, &hint, &stack);
 	}
 	session_report(session, task, error);
-	task_name_fill(session, task, &failed->parent);
+	task_name_fill(task, &failed->parent);
 	event.task = failed->parent;
 	session->totals.failed++;
 	session_emit_stacks(session, &event, stack, NULL);
@@ -207,11 +216,28 @@ static void fork_call_left(struct session *session, struct task *task, const str
 	}
 }
 
+/* Children may now be made in another pid namespace: namespaces(7). */
+static void namespace_call_left(struct task *task, const struct syscall_info *info)
+{
+	if (!info->is_error && (task->call.kind == CALL_SETNS || task->call.argument & CLONE_NEWPID))
+		task->children_elsewhere = true;
+}
+
 void call_left(struct session *session, struct task *task, const struct syscall_info *info)
 {
-	if (task->call.kind == CALL_FORK)
+	switch (task->call.kind) {
+	case CALL_FORK:
 		fork_call_left(session, task, info);
-	else if (task->call.kind == CALL_PTRACE)
+		break;
+	case CALL_PTRACE:
 		ptrace_call_left(session, task, info);
+		break;
+	case CALL_UNSHARE:
+	case CALL_SETNS:
+		namespace_call_left(task, info);
+		break;
+	case CALL_NONE:
+		break;
+	}
 	task->call = (struct watched_call){.kind = CALL_NONE};
 }

@@ -23,7 +23,7 @@ static void let_go(struct session *session, struct task *task, int signal)
 	struct event event = {.kind = EVENT_DETACH};
 	struct error *error;
 
-	task_name_fill(session, task, &event.task);
+	task_name_fill(task, &event.task);
 	event.detach.reason = task->leaving_reason;
 	error = ptrace_resume(task->tid, RESUME_DETACH, signal);
 	/* Killed meanwhile: its end will be reported, and it is forgotten then. */
@@ -133,7 +133,7 @@ static void on_exec(struct session *session, struct task *task)
 	session_report(session, task, process_exe(task->tid, &path));
 	event.exec.path = string_intern(session->pool, path);
 	event.exec.new_abi = task->abi;
-	task_name_fill(session, task, &event.task);
+	task_name_fill(task, &event.task);
 	session->totals.execs++;
 	session_emit(session, &event);
 	notice_lost_privilege(session, task, path);
@@ -155,7 +155,7 @@ static void on_signal(struct session *session, struct task *task, int number)
 		    number == SIGCHLD)
 			event.signal.sender = info.si_pid;
 	}
-	task_name_fill(session, task, &event.task);
+	task_name_fill(task, &event.task);
 	session->totals.signals++;
 	session_emit(session, &event);
 	follow_resume(session, task, number);
@@ -168,7 +168,7 @@ static void on_group_stop(struct session *session, struct task *task, int number
 
 		event.signal.number = number;
 		event.signal.stop = true;
-		task_name_fill(session, task, &event.task);
+		task_name_fill(task, &event.task);
 		session_emit(session, &event);
 	}
 	if (task->leaving && may_leave(task))
@@ -215,7 +215,7 @@ static void emit_exit(struct session *session, struct task *task, const struct w
 	event.exit.core_dumped = status->core_dumped;
 	event.exit.thread = thread;
 	event.exit.root = task->root;
-	task_name_fill(session, task, &event.task);
+	task_name_fill(task, &event.task);
 	if (!thread)
 		session->totals.exits++;
 	session_emit(session, &event);

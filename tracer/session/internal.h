@@ -11,15 +11,17 @@
 #include "target/ptrace.h"
 #include "target/space.h"
 
+enum call_kind { CALL_NONE, CALL_FORK, CALL_PTRACE, CALL_UNSHARE, CALL_SETNS };
+
 /* A system call that forktrace saw the entry of and wants to see the end of. */
 struct watched_call {
-	enum { CALL_NONE, CALL_FORK, CALL_PTRACE } kind;
+	enum call_kind kind;
 	bool event_seen;       /* the fork event came: the call has succeeded */
 	struct fork_call fork; /* CALL_FORK */
 	uint64_t pc, sp;       /* CALL_FORK: names the call among those that a signal interrupted */
 	unsigned restarts;
-	bool untraced;    /* CLONE_UNTRACED was taken out of the flags and is to be put back */
-	uint64_t request; /* CALL_PTRACE */
+	bool untraced;     /* CLONE_UNTRACED was taken out of the flags and is to be put back */
+	uint64_t argument; /* of the others: the first */
 };
 
 /* A call that ended in ERESTART*: when the program enters it again at the same place it is the same call. */
@@ -43,14 +45,16 @@ struct fork_pair {
 
 struct task {
 	pid_t tid, tgid;
-	pid_t ns_pid;          /* 0: not read yet */
-	unsigned depth;        /* 0: a process that forktrace started or attached to; its threads have its depth */
-	bool root;             /* the process that forktrace started */
-	bool filtered;         /* has the seccomp filter: need not stop at every system call */
-	bool execed;           /* a started program: its first exec was seen */
-	bool new_task;         /* its first stop has not been seen */
-	bool call_state_known; /* false: attached in an unknown place, and not stopped yet */
-	bool leaving;          /* is let go at its next stop */
+	pid_t ns_pid;            /* 0: not read yet */
+	bool elsewhere;          /* may live in another pid namespace than forktrace */
+	bool children_elsewhere; /* its children may, by unshare or setns */
+	unsigned depth;          /* 0: a process that forktrace started or attached to; its threads have its depth */
+	bool root;               /* the process that forktrace started */
+	bool filtered;           /* has the seccomp filter: need not stop at every system call */
+	bool execed;             /* a started program: its first exec was seen */
+	bool new_task;           /* its first stop has not been seen */
+	bool call_state_known;   /* false: attached in an unknown place, and not stopped yet */
+	bool leaving;            /* is let go at its next stop */
 	const char *leaving_reason;
 	char comm[COMM_SIZE];
 	enum abi abi;
@@ -93,7 +97,7 @@ struct session {
 	struct totals totals;
 	VECTOR(struct queued) queue;
 	uint64_t start_ns, last_seq;
-	unsigned long own_pid_namespace;
+	unsigned long own_pid_namespace, children_pid_namespace; /* forktrace's own */
 	bool releasing;
 	bool filter_installed;
 	const char *release_reason;
@@ -131,7 +135,9 @@ struct task *task_add(struct session *session, pid_t tid, pid_t tgid);
 void task_remove(struct session *session, struct task *task);
 void task_free(struct task *task);
 /* The name of a task for an event; reads ns_pid if it is not known yet and the task lives. */
-void task_name_fill(struct session *session, struct task *task, struct task_name *name);
+void task_name_fill(struct task *task, struct task_name *name);
+/* Reads which pid namespaces an attached task and its children to come live in. */
+void task_find_namespaces(struct session *session, struct task *task);
 void task_refresh_comm(struct task *task);
 
 /* --- follow_ptrace.c: stops --- */
@@ -139,7 +145,7 @@ void follow_status(struct session *session, pid_t tid, struct wait_status status
 /* Resumes a stopped task as its state asks, delivering `signal`; or lets it go, if that is due. */
 void follow_resume(struct session *session, struct task *task, int signal);
 
-/* --- calls.c: entries and exits of the fork family and of ptrace --- */
+/* --- calls.c: entries and exits of watched system calls --- */
 void call_entered(struct session *session, struct task *task, const struct syscall_info *info);
 void call_left(struct session *session, struct task *task, const struct syscall_info *info);
 /* Puts CLONE_UNTRACED back where forktrace took it out: in the parent at the call's exit, in the child at its first

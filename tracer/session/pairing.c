@@ -125,7 +125,7 @@ static void read_parent_half(struct session *session, struct task *parent, struc
 	struct fork_record *record = pair->record;
 
 	read_parent_kernel_half(session, parent, pair);
-	task_name_fill(session, parent, &record->parent.task);
+	task_name_fill(parent, &record->parent.task);
 
 	struct entry_fact entry = entry_from_code(&record->call, registers, parent->space);
 
@@ -158,6 +158,8 @@ static struct task *add_child(struct session *session, struct task *parent, pid_
 	child->depth = parent->depth + !thread;
 	child->filtered = parent->filtered;
 	child->abi = parent->abi;
+	child->elsewhere = parent->elsewhere || (!thread && (parent->children_elsewhere || flags & CLONE_NEWPID));
+	child->children_elsewhere = parent->children_elsewhere;
 	child->space = flags & CLONE_VM ? space_ref(parent->space) : space_copy(parent->space, tid);
 	memcpy(child->comm, parent->comm, COMM_SIZE);
 	if (session->releasing || parent->leaving) {
@@ -282,7 +284,7 @@ void pair_child_first_stop(struct session *session, struct task *child)
 	if (!pair)
 		return;
 	read_child_half(session, child, pair);
-	task_name_fill(session, child, &pair->record->child.task);
+	task_name_fill(child, &pair->record->child.task);
 	pair->child_done = true;
 	child->child_of = NULL;
 	finish_if_complete(session, pair);
@@ -299,7 +301,7 @@ static void remember_parentless(struct session *session, struct task *task, cons
 		pair->record->kind = FORK_KIND_VFORK;
 	else if (task->call.fork.exit_signal != SIGCHLD)
 		pair->record->kind = FORK_KIND_CLONE;
-	task_name_fill(session, task, &pair->record->parent.task);
+	task_name_fill(task, &pair->record->parent.task);
 	pair->record->parent.ret_reason = reason;
 	pair->parent_kernel_reason = "the parent was killed before its fork event could be read";
 	pair->parent_done = true;
@@ -321,7 +323,7 @@ void pair_task_lost(struct session *session, struct task *task, const char *reas
 	}
 	if (as_child) {
 		as_child->record->child.ret_reason = reason;
-		task_name_fill(session, task, &as_child->record->child.task);
+		task_name_fill(task, &as_child->record->child.task);
 		as_child->child_kernel_reason = "the child ended before its first stop";
 		as_child->child_done = true;
 		finish_if_complete(session, as_child);
@@ -369,6 +371,7 @@ static void adopt(struct session *session, pid_t tid, struct wait_status status)
 	child->execed = true;
 	child->call_state_known = true;
 	child->filtered = session->filter_installed;
+	child->elsewhere = true;
 	child->space = space_create(tid);
 	task_refresh_comm(child);
 	child->child_of = pair;

@@ -76,7 +76,7 @@ struct session *session_create(const struct session_options *options, const stru
 	if (session->live)
 		live_kernel_defer_names(session->live);
 	session->kernel_release = string_intern(session->pool, uname(&machine) ? "unknown" : machine.release);
-	error_destroy(process_pid_namespace(getpid(), &session->own_pid_namespace));
+	error_destroy(process_pid_namespaces(getpid(), &session->own_pid_namespace, &session->children_pid_namespace));
 	session->exit_status = -1;
 	session->start_ns = monotonic_ns();
 	return session;
@@ -174,6 +174,7 @@ struct error *session_start(struct session *session, const struct start_request 
 	struct task *task = task_add(session, pid, pid);
 
 	task->root = true;
+	task->elsewhere = session->children_pid_namespace != session->own_pid_namespace;
 	task->call_state_known = true;
 	task->filtered = request.filter != NULL;
 	session->filter_installed = task->filtered;

@@ -44,29 +44,38 @@ void task_refresh_comm(struct task *task)
 	error_destroy(process_comm(task->tid, task->comm));
 }
 
-/* Most tasks live in forktrace's own pid namespace, which one readlink tells; reading status costs seven times as much.
- */
-static void read_ns_pid(struct session *session, struct task *task)
+/* A task that descends from forktrace's own namespace by plain forks is in it: reading that from /proc would be among
+ * the dearest things done at a fork. */
+static void read_ns_pid(struct task *task)
 {
-	unsigned long namespace = 0;
 	struct proc_status status;
-	struct error *error = process_pid_namespace(task->tid, &namespace);
 
-	if (!error && namespace == session->own_pid_namespace) {
+	if (!task->elsewhere) {
 		task->ns_pid = task->tid;
 		return;
 	}
-	error_destroy(error);
-	error = process_status(task->tid, &status);
+
+	struct error *error = process_status(task->tid, &status);
+
 	if (!error)
 		task->ns_pid = status.ns_pid;
 	error_destroy(error);
 }
 
-void task_name_fill(struct session *session, struct task *task, struct task_name *name)
+void task_find_namespaces(struct session *session, struct task *task)
+{
+	unsigned long own = 0, children = 0;
+	struct error *error = process_pid_namespaces(task->tid, &own, &children);
+
+	task->elsewhere = error || own != session->own_pid_namespace;
+	task->children_elsewhere = error || children != own;
+	error_destroy(error);
+}
+
+void task_name_fill(struct task *task, struct task_name *name)
 {
 	if (!task->ns_pid)
-		read_ns_pid(session, task);
+		read_ns_pid(task);
 	name->pid = task->tgid;
 	name->tid = task->tid;
 	name->ns_pid = task->ns_pid;

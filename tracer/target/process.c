@@ -91,12 +91,12 @@ struct error *process_exe(pid_t pid, char **path)
 	return NULL;
 }
 
-struct error *process_pid_namespace(pid_t tid, unsigned long *number)
+static struct error *read_namespace(pid_t tid, const char *name, unsigned long *number)
 {
 	char link[64];
 	char target[64];
 
-	snprintf(link, sizeof(link), "/proc/%d/ns/pid", tid);
+	snprintf(link, sizeof(link), "/proc/%d/ns/%s", tid, name);
 
 	ssize_t length = readlink(link, target, sizeof(target) - 1);
 
@@ -106,6 +106,13 @@ struct error *process_pid_namespace(pid_t tid, unsigned long *number)
 	if (sscanf(target, "pid:[%lu]", number) != 1)
 		return error_create(ERROR_INPUT, 0, link, "%s does not name a pid namespace", link);
 	return NULL;
+}
+
+struct error *process_pid_namespaces(pid_t tid, unsigned long *own, unsigned long *children)
+{
+	struct error *error = read_namespace(tid, "pid", own);
+
+	return error ? error : read_namespace(tid, "pid_for_children", children);
 }
 
 struct error *process_threads(pid_t pid, pid_vector *tids)

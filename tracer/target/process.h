@@ -23,8 +23,9 @@ struct error *process_comm(pid_t tid, char comm[16]);
 /* Where /proc/PID/exe points to, as the kernel words it (deleted files end in " (deleted)"); the caller frees *path. */
 struct error *process_exe(pid_t pid, char **path);
 
-/* The number of the pid namespace that `tid` lives in (/proc/TID/ns/pid, namespaces(7)). */
-struct error *process_pid_namespace(pid_t tid, unsigned long *number);
+/* The numbers of the pid namespaces that `tid` lives in, and that its next child will (/proc/TID/ns/pid and
+ * pid_for_children, namespaces(7)). */
+struct error *process_pid_namespaces(pid_t tid, unsigned long *own, unsigned long *children);
 
 /* The ids of all threads of `pid` at this moment, appended to *tids. */
 struct error *process_threads(pid_t pid, pid_vector *tids);

@@ -20,7 +20,7 @@ static void release(scmp_filter_ctx *context)
 
 static int add_rules(scmp_filter_ctx context)
 {
-	static const char *const calls[] = {"fork", "vfork", "clone", "clone3", "ptrace"};
+	static const char *const calls[] = {"fork", "vfork", "clone", "clone3", "ptrace", "unshare", "setns"};
 	static const uint32_t other_arches[] = {SCMP_ARCH_X86, SCMP_ARCH_X32};
 
 	for (size_t i = 0; i < sizeof(other_arches) / sizeof(other_arches[0]); i++) {
