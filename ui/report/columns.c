@@ -127,8 +127,15 @@ static void frame_draw(struct canvas *canvas, const struct frame *frame, struct 
 		   room > tag_width ? room - tag_width : 1, KEEP_HEAD);
 	canvas_put(canvas, frame->certain ? ROLE_DIM : ROLE_WARNING, tag);
 	if (*place) {
-		canvas_move(canvas, start + shares.symbol + SYMBOL_GAP);
-		canvas_fit(canvas, ROLE_DIM, place, shares.place, KEEP_TAIL);
+		unsigned place_width = escape_width(place);
+		unsigned used = canvas->column - start + SYMBOL_GAP;
+		unsigned column = shares.symbol + SYMBOL_GAP;
+
+		/* What is too long for its share may begin earlier, beside a short symbol. */
+		if (place_width > shares.place && used < column)
+			column = place_width < width - used ? width - place_width : used;
+		canvas_move(canvas, start + column);
+		canvas_fit(canvas, ROLE_DIM, place, width - column, KEEP_TAIL);
 	}
 }
 

@@ -24,6 +24,7 @@ struct text_report {
 	struct output *output;
 	struct canvas canvas;
 	struct tree *tree;
+	struct fork_cache forks;
 	int verbosity;
 	unsigned long records;    /* fork records written */
 	bool wrote, wrote_record; /* anything; a record as the last thing */
@@ -237,7 +238,7 @@ static void event_draw(struct text_report *text, const struct event *event)
 		if (quiet)
 			return;
 		text_separate(text, true);
-		fork_draw(&text->canvas, event, text->records, text->verbosity);
+		fork_draw(&text->canvas, event, text->records, text->verbosity, &text->forks);
 		return;
 	case EVENT_EXEC:
 		if (!quiet)
@@ -277,6 +278,7 @@ static void text_report_destroy(struct report *report)
 {
 	struct text_report *text = (struct text_report *)report;
 
+	fork_cache_deinit(&text->forks);
 	canvas_deinit(&text->canvas);
 	tree_destroy(text->tree);
 	free(text);

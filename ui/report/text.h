@@ -3,6 +3,7 @@
 #define FORKTRACE_UI_REPORT_TEXT_H
 
 #include "ui/report/canvas.h"
+#include "ui/report/fork_cache.h"
 #include "ui/report/report.h"
 
 enum {
@@ -20,8 +21,9 @@ void fork_call_text(struct buffer *text, const struct fork_call *call);
 /* " (inferred)" is appended where the way in was not seen. */
 void entry_text(struct buffer *text, enum entry_kind entry, bool certain);
 
-/* Draws a fork's record, the `number`th of the report. */
-void fork_draw(struct canvas *canvas, const struct event *event, unsigned long number, int verbosity);
+/* Draws a fork's record, the `number`th of the report. `cache` belongs to this canvas and verbosity. */
+void fork_draw(struct canvas *canvas, const struct event *event, unsigned long number, int verbosity,
+	       struct fork_cache *cache);
 
 /* What is to be told about stacks that are cut, end early or hold guesses, a line each. `whose`: "parent", "child". */
 void stack_notes_draw(struct canvas *canvas, const struct stack *const stacks[2], const char *const whose[2]);

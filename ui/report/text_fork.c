@@ -142,8 +142,10 @@ static void half_head_draw(struct canvas *canvas, const struct half_head *head, 
 }
 
 /* Both heads in a line; where they are too long for that, the times stand in a second one. */
-static void heads_draw(struct canvas *canvas, const struct half_head heads[2])
+static void heads_draw(struct canvas *canvas, const struct fork_record *fork)
 {
+	const struct half_head heads[2] = {half_head_make(&fork->parent, sides[0]),
+					   half_head_make(&fork->child, sides[1])};
 	unsigned width = column_width(canvas);
 	bool fit = half_head_width(&heads[0]) <= width && half_head_width(&heads[1]) <= width;
 
@@ -177,12 +179,15 @@ __attribute__((format(printf, 3, 4))) static void note_draw(struct canvas *canva
 	canvas_newline(canvas);
 }
 
-/* Both user stacks one below the other, a frame a line. */
-static void user_draw_detailed(struct canvas *canvas, const struct fork_half *const halves[2],
-			       const struct half_head heads[2])
+/* Both user stacks one below the other, a frame a line, each under its head. */
+static void heads_and_frames_draw(struct canvas *canvas, const struct fork_record *fork)
 {
+	const struct fork_half *const halves[2] = {&fork->parent, &fork->child};
+
 	for (int side = 0; side < 2; side++) {
-		half_head_draw(canvas, &heads[side], COLUMNS_INDENT, canvas->width, true);
+		struct half_head head = half_head_make(halves[side], sides[side]);
+
+		half_head_draw(canvas, &head, COLUMNS_INDENT, canvas->width, true);
 		canvas_newline(canvas);
 		if (side == 1 && halves[1]->frames && halves[1]->frames == halves[0]->frames)
 			note_draw(canvas, ROLE_DIM, "(the parent's frames, all of them)");
@@ -191,26 +196,21 @@ static void user_draw_detailed(struct canvas *canvas, const struct fork_half *co
 	}
 }
 
-static void user_draw(struct canvas *canvas, const struct fork_record *fork, int verbosity)
+/* Both user stacks side by side, below their heads. */
+static void stacks_draw(struct canvas *canvas, const struct fork_record *fork, int verbosity)
 {
-	const struct fork_half *const halves[2] = {&fork->parent, &fork->child};
-	struct half_head heads[2];
+	const struct stack *const stacks[2] = {fork->parent.frames, fork->child.frames};
 	struct column columns[2];
 
-	for (int side = 0; side < 2; side++) {
-		heads[side] = half_head_make(halves[side], sides[side]);
+	if (verbosity >= VERBOSE_FRAMES)
+		return;
+	for (int side = 0; side < 2; side++)
 		columns[side] = (struct column){
-		    .stack = halves[side]->frames,
+		    .stack = stacks[side],
 		    .absent = "(stack not read)",
-		    .visible = stack_visible(halves[side]->frames, verbosity >= VERBOSE_EVENTS),
+		    .visible = stack_visible(stacks[side], verbosity >= VERBOSE_EVENTS),
 		    .origin = side == 1 && fork->call.child_stack ? "(on a stack of its own)" : NULL,
 		};
-	}
-	if (verbosity >= VERBOSE_FRAMES) {
-		user_draw_detailed(canvas, halves, heads);
-		return;
-	}
-	heads_draw(canvas, heads);
 	columns_draw(canvas, columns, ALIGN_BOTTOM);
 }
 
@@ -363,27 +363,59 @@ static void call_notes_draw(struct canvas *canvas, const struct fork_record *for
 	}
 }
 
-void fork_draw(struct canvas *canvas, const struct event *event, unsigned long number, int verbosity)
+/* What depends on the stacks alone; the notes about them begin at *notes, counted from the first byte drawn. */
+static void body_draw(struct canvas *canvas, const struct fork_record *fork, int verbosity, size_t *notes)
+{
+	size_t begin = canvas->text.size;
+
+	stacks_draw(canvas, fork, verbosity);
+	kernel_draw(canvas, fork, verbosity);
+	*notes = canvas->text.size - begin;
+	canvas_newline(canvas);
+	kernel_note_draw(canvas, &fork->kernel);
+}
+
+/* The same, from the cache where it was drawn before. */
+static void body_draw_cached(struct canvas *canvas, const struct fork_record *fork, int verbosity,
+			     struct fork_cache *cache, size_t *notes)
+{
+	struct fork_cache_key key = fork_cache_key_of(fork);
+	struct fork_cache_entry *entry = fork_cache_find(cache, &key);
+	size_t begin = canvas->text.size;
+
+	if (entry->text.size) {
+		buffer_append(&canvas->text, entry->text.data, entry->text.size);
+	} else {
+		body_draw(canvas, fork, verbosity, &entry->notes);
+		buffer_append(&entry->text, canvas->text.data + begin, canvas->text.size - begin);
+	}
+	*notes = entry->notes;
+}
+
+void fork_draw(struct canvas *canvas, const struct event *event, unsigned long number, int verbosity,
+	       struct fork_cache *cache)
 {
 	const struct fork_record *fork = event->fork;
 	const struct stack *user[2] = {fork->parent.frames, fork->child.frames};
 	const struct stack *kernel[2] = {fork->kernel.parent_frames, fork->kernel.child_frames};
 	static const char *const kernel_sides[2] = {"parent's kernel half: the parent",
 						    "child's kernel half: the child"};
+	size_t notes;
 
 	header_draw(canvas, event, number);
-	user_draw(canvas, fork, verbosity);
-	kernel_draw(canvas, fork, verbosity);
+	if (verbosity >= VERBOSE_FRAMES)
+		heads_and_frames_draw(canvas, fork);
+	else
+		heads_draw(canvas, fork);
 
-	size_t end = canvas->text.size;
+	size_t body = canvas->text.size;
 
-	canvas_newline(canvas);
-	kernel_note_draw(canvas, &fork->kernel);
+	body_draw_cached(canvas, fork, verbosity, cache, &notes);
 	call_notes_draw(canvas, fork, verbosity);
 	stack_notes_draw(canvas, user, sides);
 	stack_notes_draw(canvas, kernel, kernel_sides);
-	if (canvas->text.size == end + 1) { /* no notes: no blank line for them */
-		canvas->text.size = end;
-		canvas->text.data[end] = '\0';
+	if (canvas->text.size == body + notes + 1) { /* no notes: no blank line for them */
+		canvas->text.size = body + notes;
+		canvas->text.data[canvas->text.size] = '\0';
 	}
 }
