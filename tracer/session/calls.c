@@ -1,9 +1,11 @@
-/* Entries and exits of the system calls that forktrace watches: the fork family, ptrace itself, and those that choose
- * the pid namespace of later children. */
+/* Entries and exits of the system calls that forktrace watches: the fork family, ptrace itself, and those that change
+ * what is seen of later forks: their pid namespace, and seccomp filters of the program's own. */
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
@@ -18,9 +20,8 @@ static const struct {
 	enum call_kind kind;
 	uint64_t i386, x86_64, x32;
 } watched_calls[] = {
-    {CALL_PTRACE, 26, 101, 521},
-    {CALL_UNSHARE, 310, 272, 272},
-    {CALL_SETNS, 346, 308, 308},
+    {CALL_PTRACE, 26, 101, 521},   {CALL_UNSHARE, 310, 272, 272}, {CALL_SETNS, 346, 308, 308},
+    {CALL_SECCOMP, 354, 317, 317}, {CALL_PRCTL, 172, 157, 157},
 };
 
 static enum call_kind call_kind_of(enum abi abi, uint64_t number)
@@ -223,6 +224,25 @@ static void namespace_call_left(struct task *task, const struct syscall_info *in
 		task->children_elsewhere = true;
 }
 
+/* A filter of the program's own may answer calls of the fork family itself, and then forktrace's is not heard
+ * (seccomp(2): the strictest answer wins). From here on the process, all of whose threads may share the filter, stops
+ * at every call. */
+static void filter_call_left(struct session *session, struct task *task, const struct syscall_info *info)
+{
+	struct task *other;
+
+	if (info->is_error || (task->call.kind == CALL_PRCTL && task->call.argument != PR_SET_SECCOMP) ||
+	    (task->call.kind == CALL_SECCOMP && task->call.argument > SECCOMP_SET_MODE_FILTER))
+		return;
+	for (size_t i = 0; (other = map_next(&session->tasks, &i));) {
+		if (other->tgid != task->tgid || !other->filtered)
+			continue;
+		other->filtered = false;
+		if (other != task)
+			session_report(session, other, ptrace_interrupt(other->tid));
+	}
+}
+
 void call_left(struct session *session, struct task *task, const struct syscall_info *info)
 {
 	switch (task->call.kind) {
@@ -235,6 +255,10 @@ void call_left(struct session *session, struct task *task, const struct syscall_
 	case CALL_UNSHARE:
 	case CALL_SETNS:
 		namespace_call_left(task, info);
+		break;
+	case CALL_SECCOMP:
+	case CALL_PRCTL:
+		filter_call_left(session, task, info);
 		break;
 	case CALL_NONE:
 		break;

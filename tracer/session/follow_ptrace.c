@@ -54,8 +54,14 @@ void follow_resume(struct session *session, struct task *task, int signal)
 static void on_seccomp(struct session *session, struct task *task)
 {
 	struct syscall_info info;
-	struct error *error = ptrace_syscall_info(task->tid, &info);
+	struct error *error;
 
+	/* The entry itself was a stop already. */
+	if (!task->filtered) {
+		follow_resume(session, task, 0);
+		return;
+	}
+	error = ptrace_syscall_info(task->tid, &info);
 	if (error)
 		session_report(session, task, error);
 	else

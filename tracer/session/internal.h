@@ -11,7 +11,7 @@
 #include "target/ptrace.h"
 #include "target/space.h"
 
-enum call_kind { CALL_NONE, CALL_FORK, CALL_PTRACE, CALL_UNSHARE, CALL_SETNS };
+enum call_kind { CALL_NONE, CALL_FORK, CALL_PTRACE, CALL_UNSHARE, CALL_SETNS, CALL_SECCOMP, CALL_PRCTL };
 
 /* A system call that forktrace saw the entry of and wants to see the end of. */
 struct watched_call {
@@ -50,7 +50,7 @@ struct task {
 	bool children_elsewhere; /* its children may, by unshare or setns */
 	unsigned depth;          /* 0: a process that forktrace started or attached to; its threads have its depth */
 	bool root;               /* the process that forktrace started */
-	bool filtered;           /* has the seccomp filter: need not stop at every system call */
+	bool filtered;           /* forktrace's seccomp filter stops it at all watched calls: others may run free */
 	bool execed;             /* a started program: its first exec was seen */
 	bool new_task;           /* its first stop has not been seen */
 	bool call_state_known;   /* false: attached in an unknown place, and not stopped yet */

@@ -370,7 +370,6 @@ static void adopt(struct session *session, pid_t tid, struct wait_status status)
 	child->new_task = true;
 	child->execed = true;
 	child->call_state_known = true;
-	child->filtered = session->filter_installed;
 	child->elsewhere = true;
 	child->space = space_create(tid);
 	task_refresh_comm(child);

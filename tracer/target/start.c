@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "target/process.h"
 #include "target/ptrace.h"
 #include "target/syscall_filter.h"
 
@@ -82,6 +83,27 @@ static struct error *exec_error(const char *path, int sys_errno)
 		return error_create(ERROR_NOT_EXEC, sys_errno, path, "%s cannot be executed: %s", path,
 				    strerror(sys_errno));
 	}
+}
+
+/* A tracee's children are the tracer's to trace; otherwise the kernel or a sandbox forbids ptrace. */
+static struct error *seize_error(struct error *error)
+{
+	struct proc_status status = {0};
+	bool traced;
+
+	if (error->code != ERROR_DENIED)
+		return error;
+	error_destroy(process_status(getpid(), &status));
+	traced = status.tracer_pid != 0;
+	error_destroy(error);
+	if (traced)
+		return error_create(
+		    ERROR_DENIED, EPERM, NULL,
+		    "the program cannot be traced: forktrace itself is traced by process %d, and so is what it starts",
+		    status.tracer_pid);
+	return error_create(ERROR_DENIED, EPERM, NULL,
+			    "the program cannot be traced: ptrace is forbidden here (kernel.yama.ptrace_scope, or a "
+			    "sandbox's seccomp filter)");
 }
 
 static struct error *message_error(const struct start_request *request, const struct message *message)
@@ -165,7 +187,7 @@ struct error *start_program(const struct start_request *request, pid_t *pid, boo
 	if (error) {
 		kill(child, SIGKILL);
 		reap(child);
-		return error;
+		return seize_error(error);
 	}
 	close_pair(pipes.go);
 	error = listen_to_child(request, pipes.told[0], no_new_privs);

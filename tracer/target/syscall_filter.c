@@ -20,7 +20,8 @@ static void release(scmp_filter_ctx *context)
 
 static int add_rules(scmp_filter_ctx context)
 {
-	static const char *const calls[] = {"fork", "vfork", "clone", "clone3", "ptrace", "unshare", "setns"};
+	static const char *const calls[] = {"fork",   "vfork",   "clone", "clone3",
+					    "ptrace", "unshare", "setns", "seccomp"};
 	static const uint32_t other_arches[] = {SCMP_ARCH_X86, SCMP_ARCH_X32};
 
 	for (size_t i = 0; i < sizeof(other_arches) / sizeof(other_arches[0]); i++) {
@@ -34,6 +35,10 @@ static int add_rules(scmp_filter_ctx context)
 
 	for (size_t i = 0; result >= 0 && i < sizeof(calls) / sizeof(calls[0]); i++)
 		result = seccomp_rule_add(context, SCMP_ACT_TRACE(0), seccomp_syscall_resolve_name(calls[i]), 0);
+	/* The older way to install a filter; other calls of prctl run free. */
+	if (result >= 0)
+		result = seccomp_rule_add(context, SCMP_ACT_TRACE(0), SCMP_SYS(prctl), 1,
+					  SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP));
 	return result;
 }
 
