@@ -1,5 +1,6 @@
 /* forktrace: the command. Wires options, a session and a report together, and owns the loop. */
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
@@ -272,12 +273,26 @@ static int trace(struct run *run)
 	return finish(run);
 }
 
+/* What forktrace opens must never get the number of a closed standard descriptor: messages would land in it. The
+ * started program keeps its closed ones. */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct run run = {.signals = -1, .output = {.fd = -1}};
 
 	static char name[] = "forktrace";
 
+	fill_standard_descriptors();
 	setlocale(LC_ALL, "");
 	/* getopt begins its sentences with argv[0]: one name for all of them. */
 	if (argc > 0)

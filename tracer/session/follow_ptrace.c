@@ -227,6 +227,22 @@ static void emit_exit(struct session *session, struct task *task, const struct w
 	session_emit(session, &event);
 }
 
+void follow_lost(struct session *session, pid_t tgid)
+{
+	VECTOR(struct task *) lost = {0};
+	struct task *task;
+
+	for (size_t i = 0; (task = map_next(&session->tasks, &i));) {
+		if (!tgid || task->tgid == tgid)
+			vector_push(&lost, task);
+	}
+	for (size_t i = 0; i < lost.count; i++) {
+		pair_task_lost(session, lost.items[i], "its end was not reported");
+		task_remove(session, lost.items[i]);
+	}
+	vector_deinit(&lost);
+}
+
 static void on_end(struct session *session, struct task *task, const struct wait_status *status)
 {
 	char text[64];
@@ -239,7 +255,15 @@ static void on_end(struct session *session, struct task *task, const struct wait
 	if (task->root && task->tid == task->tgid)
 		session->exit_status = status->kind == WAIT_KILLED ? 128 + status->value : status->value;
 	emit_exit(session, task, status);
+
+	bool leader = task->tid == task->tgid;
+	pid_t tgid = task->tgid;
+
 	task_remove(session, task);
+	/* A leader's end is reported when all its threads are gone (kernel/exit.c, delay_group_leader). One that was
+	 * killed after it had taken the leader's id in exec is reported as the leader, and never by its own id. */
+	if (leader)
+		follow_lost(session, tgid);
 	pair_adopt_orphans(session);
 }
 

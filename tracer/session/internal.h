@@ -142,6 +142,8 @@ void task_refresh_comm(struct task *task);
 
 /* --- follow_ptrace.c: stops --- */
 void follow_status(struct session *session, pid_t tid, struct wait_status status);
+/* Forgets the tasks of process `tgid` (0: all) that nobody will ever report. */
+void follow_lost(struct session *session, pid_t tgid);
 /* Resumes a stopped task as its state asks, delivering `signal`; or lets it go, if that is due. */
 void follow_resume(struct session *session, struct task *task, int signal);
 

@@ -182,29 +182,52 @@ struct error *session_start(struct session *session, const struct start_request 
 	return NULL;
 }
 
+enum { BATCH = 64 };
+
+/* Collects what waits. Returns how many; *nobody_left: there is nothing to wait for any more. */
+static size_t collect(struct parked waiting[BATCH], bool *nobody_left)
+{
+	size_t count = 0;
+
+	while (count < BATCH) {
+		int status;
+		pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
+
+		*nobody_left = tid < 0 && errno == ECHILD;
+		if (tid <= 0)
+			break;
+		waiting[count++] = (struct parked){.tid = tid, .status = wait_status_decode(status)};
+	}
+	return count;
+}
+
+/* A stopped task reports again only when it was killed or, a leader, replaced by a thread that called exec: then the
+ * earlier stop is void, and whoever acted on it would resume its successor. */
+static bool is_superseded(const struct parked *waiting, size_t count, size_t index)
+{
+	for (size_t i = index + 1; i < count; i++) {
+		if (waiting[i].tid == waiting[index].tid)
+			return true;
+	}
+	return false;
+}
+
 /* Statuses are collected before any is acted on: a task that is resumed could stop again at once, and waitpid would
  * return it again and again while others wait. */
 void session_dispatch(struct session *session)
 {
-	enum { BATCH = 64 };
 	struct parked waiting[BATCH];
+	bool nobody_left;
+	size_t count;
 
-	for (;;) {
-		size_t count = 0;
-
-		while (count < BATCH) {
-			int status;
-			pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
-
-			if (tid <= 0)
-				break;
-			waiting[count++] = (struct parked){.tid = tid, .status = wait_status_decode(status)};
+	while ((count = collect(waiting, &nobody_left))) {
+		for (size_t i = 0; i < count; i++) {
+			if (!is_superseded(waiting, count, i))
+				follow_status(session, waiting[i].tid, waiting[i].status);
 		}
-		if (!count)
-			break;
-		for (size_t i = 0; i < count; i++)
-			follow_status(session, waiting[i].tid, waiting[i].status);
 	}
+	if (nobody_left)
+		follow_lost(session, 0);
 	session_flush(session, false);
 }
 
