@@ -1,13 +1,87 @@
 # How the tests are built and run.
+#
+#   make check          installs what they need, builds, runs them all
+#                       (TESTS=test_stacks: those whose name contains it; SAN=1: with address and undefined sanitizers)
+#   make check-run      the same without installing
+#   make unit           builds the unit tests: each a program, build/bin/unit/NAME_test
+
+.PHONY: check check-run unit
+
+# A make of its own: what pkg-config says is read when it starts, after the installation.
+check:
+	@.ci/deps check
+	@$(MAKE) --no-print-directory check-run
+
+# --- unit tests: of the engine, and, as ui_NAME_test, of the faces ----------------------------------------------------
 
 UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BIN)/unit/%)
+UI_TESTED := $(filter-out %/main.o,$(UI_OBJECTS))
 
-.PHONY: unit
 unit: $(UNIT_TESTS)
 
-$(BIN)/unit/%: $(OBJECTS)/tests/unit/%.o $(ENGINE)
+$(BIN)/unit/ui_%: $(OBJECTS)/tests/unit/ui_%.o $(UI_TESTED) $(ENGINE) $(COMPILER)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lcmocka -lpthread
+	$(CC) $(ALL_LDFLAGS) -o $@ $(LINKED) $(LIBRARY_LIBS) -lcmocka -lpthread
+
+$(BIN)/unit/%: $(OBJECTS)/tests/unit/%.o $(ENGINE) $(COMPILER)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $(LINKED) $(LIBRARY_LIBS) -lcmocka -lpthread
 
 -include $(UNIT_SOURCES:%.c=$(OBJECTS)/%.d)
+
+# --- libdw against libunwind, in a tracer of each ABI -----------------------------------------------------------------
+
+# libunwind unwinds its own ABI alone: for i386 the engine's lower half is built for i386. Debian's libraries for i386
+# are there without their headers: libdw's are the same for all, libunwind's are unpacked there by .ci/deps.
+I386_ROOT := build/i386-root
+I386_OBJECTS := $(OBJECTS)-i386
+I386_LIBRARIES := -L/usr/lib/i386-linux-gnu -l:libdw.so.1 -l:libelf.so.1 -l:libunwind-x86.so.8 -l:libunwind.so.8
+I386_CFLAGS = $(BASE_CFLAGS) $(CFLAGS) -m32 -isystem $(I386_ROOT)/usr/include/i386-linux-gnu
+COMPARE_SOURCES := tests/e2e/unwind_compare.c \
+	$(wildcard $(foreach folder,base arch parse target symbol unwind,tracer/$(folder)/*.c))
+COMPARE_I386_OBJECTS := $(COMPARE_SOURCES:%.c=$(I386_OBJECTS)/%.o)
+COMPARE_TOOLS := $(BIN)/unwind_compare $(BIN)/unwind_compare_i386
+
+$(BIN)/unwind_compare: $(OBJECTS)/tests/e2e/unwind_compare.o $(ENGINE) $(COMPILER)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $(LINKED) $(LIBRARY_LIBS) -lpthread
+
+$(I386_OBJECTS)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(I386_CFLAGS) -MMD -MP -c -o $@ $<
+
+# An archive of its own, so that only what is needed is linked: the seccomp filter's library is not there for i386.
+$(I386_OBJECTS)/engine.a: $(filter-out %/unwind_compare.o,$(COMPARE_I386_OBJECTS))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BIN)/unwind_compare_i386: $(I386_OBJECTS)/tests/e2e/unwind_compare.o $(I386_OBJECTS)/engine.a $(COMPILER)
+	@mkdir -p $(@D)
+	$(CC) -m32 $(CFLAGS) $(LDFLAGS) -o $@ $(LINKED) $(I386_LIBRARIES)
+
+-include $(COMPARE_I386_OBJECTS:.o=.d) $(OBJECTS)/tests/e2e/unwind_compare.d
+
+# --- running ----------------------------------------------------------------------------------------------------------
+
+check-run: all unit $(COMPARE_TOOLS)
+	@CC='$(CC)' tests/check.py --bin $(BIN) --build $(BUILD) $(if $(TESTS),-k '$(TESTS)')
+
+# --- bench: speed beside the peers, as ratios in one run; BENCH_FLAGS=--quick for a few rounds, --help for more --------
+
+BENCH_SOURCES := $(wildcard tests/bench/*.c)
+BENCH_PROGRAMS := $(BENCH_SOURCES:tests/bench/%.c=$(BIN)/bench/%)
+BENCH_PYTHON ?= /usr/bin/python3
+
+.PHONY: bench bench-deps
+bench-deps:
+	.ci/deps bench
+
+bench: $(BIN)/forktrace $(BENCH_PROGRAMS) targets
+	$(BENCH_PYTHON) tests/bench/bench.py $(BENCH_FLAGS)
+
+$(BIN)/bench/%: $(OBJECTS)/tests/bench/%.o $(ENGINE) $(COMPILER)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -Wl,--as-needed -o $@ $(LINKED) $(LIBRARY_LIBS)
+
+-include $(BENCH_SOURCES:%.c=$(OBJECTS)/%.d)

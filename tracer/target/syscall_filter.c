@@ -38,7 +38,7 @@ static int add_rules(scmp_filter_ctx context)
 	/* The older way to install a filter; other calls of prctl run free. */
 	if (result >= 0)
 		result = seccomp_rule_add(context, SCMP_ACT_TRACE(0), SCMP_SYS(prctl), 1,
-					  SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP));
+					  SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP, 0));
 	return result;
 }
 
