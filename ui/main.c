@@ -17,6 +17,7 @@
 #include "ui/escape.h"
 #include "ui/find_program.h"
 #include "ui/options.h"
+#include "ui/report/background.h"
 #include "ui/report/report.h"
 
 extern char **environ;
@@ -30,6 +31,7 @@ struct run {
 	struct options options;
 	struct output output;
 	struct report *report;
+	struct background *background; /* writes it */
 	struct session *session;
 	sigset_t original_mask;        /* what a started program gets */
 	sighandler_t original_sigchld; /* likewise: forktrace cannot use an ignored one */
@@ -151,7 +153,11 @@ static void create_session(struct run *run)
 	};
 	struct log log = {.write = on_log, .context = run};
 
-	run->session = session_create(&options, &run->report->sink, &log);
+	struct event_sink sink;
+
+	run->background = background_create(&run->report->sink);
+	sink = background_sink(run->background);
+	run->session = session_create(&options, &sink, &log);
 }
 
 static struct error *attach_all(struct run *run)
@@ -241,11 +247,19 @@ static void loop(struct run *run)
 	}
 }
 
+/* What was told is written; after this the session's strings may go. */
+static void stop_writing(struct run *run)
+{
+	background_destroy(run->background);
+	run->background = NULL;
+}
+
 static int finish(struct run *run)
 {
 	int status = session_exit_status(run->session);
 
 	session_end(run->session);
+	stop_writing(run);
 	output_close(&run->output);
 	if (run->output.error) {
 		say("", run->output.error->message);
@@ -310,6 +324,7 @@ int main(int argc, char **argv)
 
 	int status = trace(&run);
 
+	stop_writing(&run);
 	session_destroy(run.session);
 	report_destroy(run.report);
 	output_deinit(&run.output);

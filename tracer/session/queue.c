@@ -1,11 +1,9 @@
 /* Events on their way to the sink. They wait here while stops are being handled: the traced program goes on first,
  * names and formatting come when it runs, and no time of a record holds forktrace's own work. */
-#include <stdlib.h>
-
 #include "session/internal.h"
 
 /* More than this is written at once, whoever has to wait: memory stays bounded. */
-enum { QUEUE_LIMIT = 1024 };
+enum { QUEUE_LIMIT = 16 * 1024 };
 
 uint64_t session_next_seq(struct session *session)
 {
@@ -31,26 +29,12 @@ void session_emit(struct session *session, const struct event *event)
 	session_emit_stacks(session, event, NULL, NULL);
 }
 
-static void release(struct queued *queued)
+static void release(struct queued *queued, bool with_event)
 {
-	struct event *event = &queued->event;
-
 	unwound_unref(queued->parent);
 	unwound_unref(queued->child);
-	switch (event->kind) {
-	case EVENT_FORK:
-		fork_record_destroy(event->fork);
-		break;
-	case EVENT_FORK_FAILED:
-		stack_unref(event->fork_failed->frames);
-		free(event->fork_failed);
-		break;
-	case EVENT_ERROR:
-		error_destroy(event->error);
-		break;
-	default:
-		break;
-	}
+	if (with_event)
+		event_release(&queued->event);
 }
 
 static struct stack *name(struct session *session, struct unwound *unwound)
@@ -87,7 +71,7 @@ void session_flush(struct session *session, bool wait)
 
 		complete(session, queued);
 		session->sink.event(session->sink.context, &queued->event);
-		release(queued);
+		release(queued, !session->sink.keeps);
 	}
 	session->queue.count = 0;
 }
@@ -95,6 +79,6 @@ void session_flush(struct session *session, bool wait)
 void session_drop_queue(struct session *session)
 {
 	for (size_t i = 0; i < session->queue.count; i++)
-		release(&session->queue.items[i]);
+		release(&session->queue.items[i], true);
 	vector_deinit(&session->queue);
 }

@@ -19,13 +19,13 @@ struct stack *stack_create(size_t count)
 struct stack *stack_ref(struct stack *stack)
 {
 	if (stack)
-		stack->references++;
+		__atomic_add_fetch(&stack->references, 1, __ATOMIC_RELAXED);
 	return stack;
 }
 
 void stack_unref(struct stack *stack)
 {
-	if (stack && --stack->references == 0)
+	if (stack && __atomic_sub_fetch(&stack->references, 1, __ATOMIC_ACQ_REL) == 0)
 		free(stack);
 }
 

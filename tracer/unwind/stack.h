@@ -36,7 +36,7 @@ struct frame {
 	enum frame_method method;
 };
 
-/* Innermost frame first. */
+/* Innermost frame first. References may be taken and dropped by any thread. */
 struct stack {
 	unsigned references;
 	unsigned long id; /* unique in this run: equal ids are the same stack */

@@ -338,7 +338,7 @@ struct report *json_report_create(struct output *output, const struct report_opt
 	struct json_report *json = memory_alloc(sizeof(*json));
 
 	(void)options; /* neither colours nor columns nor levels: programs get it all */
-	json->report = (struct report){{json_report_event, json}, json_report_destroy};
+	json->report = (struct report){{.event = json_report_event, .context = json}, json_report_destroy};
 	json->output = output;
 	return &json->report;
 }

@@ -289,7 +289,7 @@ struct report *text_report_create(struct output *output, const struct report_opt
 	struct text_report *text = memory_alloc(sizeof(*text));
 	unsigned width = options->width ? options->width : WIDTH_DEFAULT;
 
-	text->report = (struct report){{text_report_event, text}, text_report_destroy};
+	text->report = (struct report){{.event = text_report_event, .context = text}, text_report_destroy};
 	text->output = output;
 	text->verbosity = options->verbosity;
 	text->canvas.width = width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : width;
