@@ -20,8 +20,6 @@
 #include "ui/report/background.h"
 #include "ui/report/report.h"
 
-extern char **environ;
-
 enum {
 	EXIT_NOT_EXECUTABLE = 126,
 	EXIT_NOT_FOUND = 127,
@@ -240,9 +238,8 @@ static void loop(struct run *run)
 		if (session_done(run->session) || (is_attached(run) && run->interrupts > 1))
 			return;
 		waited[1].fd = session_fd(run->session);
-		if (waited[1].fd < 0)
-			read_signal(run);
-		else if (poll(waited, 2, -1) > 0 && waited[0].revents)
+		/* One system call less where signals are all that is waited for. */
+		if (waited[1].fd < 0 || (poll(waited, 2, -1) > 0 && waited[0].revents))
 			read_signal(run);
 	}
 }

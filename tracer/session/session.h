@@ -39,8 +39,8 @@ struct session *session_create(const struct session_options *options, const stru
 /* Frees. Tracees that are left: started programs die with forktrace, attached ones are let go by the kernel. */
 void session_destroy(struct session *session); /* accepts NULL */
 
-/* Starts a program; the request's filter is the session's to fill in. Errors: those of start_program. */
-struct error *session_start(struct session *session, const struct start_request *request);
+/* Starts a program; its filter is the session's to fill in. Errors: those of start_program. */
+struct error *session_start(struct session *session, const struct start_request *wanted);
 
 /* Seizes the process `pid` with all its threads. Errors are sentences for the user: no such process, a thread's id, a
  * kernel thread, a zombie, already traced, not permitted. */
