@@ -267,10 +267,11 @@ static int finish(struct run *run)
 
 static int trace(struct run *run)
 {
-	struct error *error = block_signals(run);
+	/* Before the signals are blocked: opening a FIFO waits for its reader, and may be interrupted. */
+	struct error *error = open_report(run);
 
 	if (!error)
-		error = open_report(run);
+		error = block_signals(run);
 	if (error)
 		return fail(error);
 	create_session(run);
@@ -284,17 +285,18 @@ static int trace(struct run *run)
 	return finish(run);
 }
 
-/* What forktrace opens must never get the number of a closed standard descriptor: messages would land in it. The
- * started program keeps its closed ones. */
+/* What forktrace opens must never get the number of a closed standard descriptor: messages would land in it. What is
+ * put there cannot be used, so that reading and writing fail as before; the started program keeps its closed ones. */
 static void fill_standard_descriptors(void)
 {
-	int fd;
+	static const int useless[] = {
+	    [STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_RDONLY};
 
-	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
+	/* In this order each open gets the lowest number: the one that was found closed. */
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", useless[fd] | O_CLOEXEC) != fd)
+			return;
+	}
 }
 
 int main(int argc, char **argv)

@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 
-/* The standard descriptor that has the same file as `fd`, or -1. */
+/* The standard descriptor that has the same file as `fd` and can be written to, or -1. */
 static int find_standard(int fd)
 {
 	struct stat opened, standard;
@@ -18,7 +19,9 @@ static int find_standard(int fd)
 	if (fstat(fd, &opened))
 		return -1;
 	for (int candidate = STDOUT_FILENO; candidate <= STDERR_FILENO; candidate++) {
-		if (!fstat(candidate, &standard) && standard.st_dev == opened.st_dev &&
+		bool writable = (fcntl(candidate, F_GETFL) & O_ACCMODE) != O_RDONLY;
+
+		if (writable && !fstat(candidate, &standard) && standard.st_dev == opened.st_dev &&
 		    standard.st_ino == opened.st_ino)
 			return candidate;
 	}
