@@ -142,17 +142,12 @@ struct event {
 	};
 };
 
-/* Receives events in order. What an event points to lives during the call alone, but for strings, which live as long as
- * the session, and stacks, which a sink may keep with stack_ref. A sink that `keeps` events copies them, and gives each
- * back with event_release when it is done, from whichever thread. */
+/* Receives events in order, on a thread of the session's own. What an event points to lives during the call alone, but
+ * for strings, which live as long as the session, and stacks, which a sink may keep with stack_ref. */
 struct event_sink {
 	void (*event)(void *context, const struct event *event);
 	void *context;
-	bool keeps;
 };
-
-/* Frees what the event points to: the record, the failure, the error; not the event itself. */
-void event_release(const struct event *event);
 
 const char *event_kind_name(enum event_kind kind);         /* "fork-failed" */
 const char *fork_kind_name(enum fork_kind kind);           /* "vfork" */

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,6 @@
 #include "ui/escape.h"
 #include "ui/find_program.h"
 #include "ui/options.h"
-#include "ui/report/background.h"
 #include "ui/report/report.h"
 
 enum {
@@ -29,7 +27,6 @@ struct run {
 	struct options options;
 	struct output output;
 	struct report *report;
-	struct background *background; /* writes it */
 	struct session *session;
 	sigset_t original_mask;        /* what a started program gets */
 	sighandler_t original_sigchld; /* likewise: forktrace cannot use an ignored one */
@@ -151,11 +148,7 @@ static void create_session(struct run *run)
 	};
 	struct log log = {.write = on_log, .context = run};
 
-	struct event_sink sink;
-
-	run->background = background_create(&run->report->sink);
-	sink = background_sink(run->background);
-	run->session = session_create(&options, &sink, &log);
+	run->session = session_create(&options, &run->report->sink, &log);
 }
 
 static struct error *attach_all(struct run *run)
@@ -231,24 +224,12 @@ static void read_signal(struct run *run)
 static void loop(struct run *run)
 {
 	for (;;) {
-		struct pollfd waited[] = {{.fd = run->signals, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
-
 		session_dispatch(run->session);
 		/* A second request ends an attachment at once: the kernel lets go of what is left. */
 		if (session_done(run->session) || (is_attached(run) && run->interrupts > 1))
 			return;
-		waited[1].fd = session_fd(run->session);
-		/* One system call less where signals are all that is waited for. */
-		if (waited[1].fd < 0 || (poll(waited, 2, -1) > 0 && waited[0].revents))
-			read_signal(run);
+		read_signal(run);
 	}
-}
-
-/* What was told is written; after this the session's strings may go. */
-static void stop_writing(struct run *run)
-{
-	background_destroy(run->background);
-	run->background = NULL;
 }
 
 static int finish(struct run *run)
@@ -256,7 +237,6 @@ static int finish(struct run *run)
 	int status = session_exit_status(run->session);
 
 	session_end(run->session);
-	stop_writing(run);
 	output_close(&run->output);
 	if (run->output.error) {
 		say("", run->output.error->message);
@@ -323,7 +303,6 @@ int main(int argc, char **argv)
 
 	int status = trace(&run);
 
-	stop_writing(&run);
 	session_destroy(run.session);
 	report_destroy(run.report);
 	output_deinit(&run.output);

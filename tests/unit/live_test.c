@@ -204,9 +204,13 @@ static void names_may_come_later(void **state)
 	live_kernel_defer_names(live);
 	trace(live, run_fork, &outcome);
 	assert_non_null(outcome.parent.stack);
-	assert_true(live_kernel_settle(live, true));
+	assert_true(outcome.parent.stack->unnamed);
+	assert_null(outcome.parent.stack->frames[0].symbol);
+	live_kernel_name(live, outcome.parent.stack);
+	assert_false(outcome.parent.stack->unnamed);
 	assert_whole_chain(outcome.parent.stack);
-	assert_true(live_kernel_settle(live, false));
+	live_kernel_name(live, outcome.parent.stack); /* once is enough */
+	assert_whole_chain(outcome.parent.stack);
 }
 
 /* Without a sample (here: nobody asked for any) the stack file serves, and says so. */

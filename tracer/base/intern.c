@@ -1,6 +1,7 @@
 /* A pool of strings: see intern.h. */
 #include "base/intern.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,12 +15,16 @@ struct entry {
 };
 
 struct string_pool {
+	pthread_mutex_t lock;
 	struct map by_hash;
 };
 
 struct string_pool *string_pool_create(void)
 {
-	return memory_alloc(sizeof(struct string_pool));
+	struct string_pool *pool = memory_alloc(sizeof(*pool));
+
+	pthread_mutex_init(&pool->lock, NULL);
+	return pool;
 }
 
 void string_pool_destroy(struct string_pool *pool)
@@ -37,17 +42,15 @@ void string_pool_destroy(struct string_pool *pool)
 		}
 	}
 	map_deinit(&pool->by_hash);
+	pthread_mutex_destroy(&pool->lock);
 	free(pool);
 }
 
-const char *string_intern(struct string_pool *pool, const char *text)
+static const char *find_or_add(struct map *by_hash, const char *text)
 {
-	if (!text)
-		return NULL;
-
 	size_t length = strlen(text);
 	uint64_t hash = hash_bytes(0, text, length);
-	struct entry *first = map_get(&pool->by_hash, hash);
+	struct entry *first = map_get(by_hash, hash);
 
 	for (struct entry *entry = first; entry; entry = entry->next) {
 		if (!strcmp(entry->text, text))
@@ -58,6 +61,18 @@ const char *string_intern(struct string_pool *pool, const char *text)
 
 	memcpy(entry->text, text, length + 1);
 	entry->next = first;
-	map_put(&pool->by_hash, hash, entry);
+	map_put(by_hash, hash, entry);
 	return entry->text;
+}
+
+const char *string_intern(struct string_pool *pool, const char *text)
+{
+	const char *interned;
+
+	if (!text)
+		return NULL;
+	pthread_mutex_lock(&pool->lock);
+	interned = find_or_add(&pool->by_hash, text);
+	pthread_mutex_unlock(&pool->lock);
+	return interned;
 }

@@ -1,4 +1,5 @@
-/* A pool of strings, each kept once: records hold plain pointers into it, valid as long as the pool. */
+/* A pool of strings, each kept once: records hold plain pointers into it, valid as long as the pool. Any thread may
+ * intern. */
 #ifndef FORKTRACE_BASE_INTERN_H
 #define FORKTRACE_BASE_INTERN_H
 

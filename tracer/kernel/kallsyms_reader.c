@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -19,14 +18,12 @@ enum { READ_SIZE = 64 * 1024 };
 
 struct kallsyms_reader {
 	int fd;
-	int ready_fd;
 	char *reason;
 	struct buffer text; /* the thread's alone while it runs */
 	struct kernel_symbols *symbols;
 	pthread_t thread;
 	bool running;
 	atomic_bool stop;
-	atomic_bool done;
 };
 
 /* Reads once; false at the end of the file or on an error. */
@@ -50,16 +47,11 @@ static void read_all(struct kallsyms_reader *reader)
 		buffer_clear(&reader->text);
 	reader->symbols = kernel_symbols_create(reader->text.data, reader->text.size);
 	buffer_deinit(&reader->text);
-	atomic_store(&reader->done, true);
 }
 
-static void *run(void *context)
+static void *run(void *reader)
 {
-	struct kallsyms_reader *reader = context;
-
 	read_all(reader);
-	if (reader->ready_fd >= 0)
-		eventfd_write(reader->ready_fd, 1);
 	return NULL;
 }
 
@@ -93,7 +85,6 @@ struct kallsyms_reader *kallsyms_reader_create(void)
 	struct kallsyms_reader *reader = memory_alloc(sizeof(*reader));
 
 	reader->fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
-	reader->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (reader->fd >= 0)
 		check_hidden(reader);
 	else if (asprintf(&reader->reason, "/proc/kallsyms cannot be opened (CONFIG_KALLSYMS): %s", strerror(errno)) <
@@ -120,7 +111,6 @@ void kallsyms_reader_destroy(struct kallsyms_reader *reader)
 	kernel_symbols_destroy(reader->symbols);
 	buffer_deinit(&reader->text);
 	cleanup_fd_(&reader->fd);
-	cleanup_fd_(&reader->ready_fd);
 	free(reader->reason);
 	free(reader);
 }
@@ -128,16 +118,6 @@ void kallsyms_reader_destroy(struct kallsyms_reader *reader)
 const char *kallsyms_reader_reason(const struct kallsyms_reader *reader)
 {
 	return reader->reason;
-}
-
-bool kallsyms_reader_ready(const struct kallsyms_reader *reader)
-{
-	return reader->reason || !reader->running || atomic_load(&reader->done);
-}
-
-int kallsyms_reader_fd(const struct kallsyms_reader *reader)
-{
-	return reader->ready_fd;
 }
 
 const struct kernel_symbols *kallsyms_reader_symbols(struct kallsyms_reader *reader)

@@ -17,12 +17,6 @@ void kallsyms_reader_destroy(struct kallsyms_reader *reader);
 /* Why there are no names, one sentence naming the knob, known from the start; NULL: there are. Owned by the reader. */
 const char *kallsyms_reader_reason(const struct kallsyms_reader *reader);
 
-/* Whether kallsyms_reader_symbols would return at once. */
-bool kallsyms_reader_ready(const struct kallsyms_reader *reader);
-
-/* A descriptor that becomes readable when the reading ends, and stays so; -1: none could be had. */
-int kallsyms_reader_fd(const struct kallsyms_reader *reader);
-
 /* The symbols, borrowed from the reader; waits for the thread to end. NULL where there is a reason for it. */
 const struct kernel_symbols *kallsyms_reader_symbols(struct kallsyms_reader *reader);
 

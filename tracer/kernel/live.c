@@ -36,10 +36,9 @@ struct live_kernel {
 	struct stack_memo chains; /* stacks by raw call chain */
 	struct map watched;       /* tid to struct watched */
 	bool defer_names;
-	VECTOR(struct stack *) unnamed; /* handed out (and remembered) before the symbols were there */
-	const char *perf_reason;        /* why callchain is NULL */
-	const char *kallsyms_reason;    /* why call chains have no names */
-	const char *child_reason;       /* why stack_file gives nothing */
+	const char *perf_reason;     /* why callchain is NULL */
+	const char *kallsyms_reason; /* why call chains have no names */
+	const char *child_reason;    /* why stack_file gives nothing */
 };
 
 /* Turns an error into a reason (string pool); NULL for none. */
@@ -90,9 +89,6 @@ void live_kernel_destroy(struct live_kernel *live)
 	kallsyms_reader_destroy(live->kallsyms);
 	stack_file_destroy(live->stack_file);
 	stack_memo_deinit(&live->chains);
-	for (size_t i = 0; i < live->unnamed.count; i++)
-		stack_unref(live->unnamed.items[i]);
-	vector_deinit(&live->unnamed);
 	for (size_t i = 0; (watched = map_next(&live->watched, &i));)
 		watched_destroy(watched);
 	map_deinit(&live->watched);
@@ -202,6 +198,14 @@ static void name_stack(struct live_kernel *live, struct stack *stack)
 	memmove(stack->frames, stack->frames + inner, stack->count * sizeof(stack->frames[0]));
 }
 
+void live_kernel_name(struct live_kernel *live, struct stack *stack)
+{
+	if (!stack->unnamed)
+		return;
+	name_stack(live, stack);
+	stack->unnamed = false;
+}
+
 static struct stack *chain_stack(struct live_kernel *live, const struct watched *watched)
 {
 	struct stack *stack = stack_create(watched->addresses.count);
@@ -212,10 +216,9 @@ static struct stack *chain_stack(struct live_kernel *live, const struct watched 
 	stack->truncated = watched->truncated;
 	if (stack->truncated)
 		stack->reason = string_intern(live->pool, "the call chain is longer than kernel.perf_event_max_stack");
-	if (live->defer_names && !kallsyms_reader_ready(live->kallsyms))
-		vector_push(&live->unnamed, stack_ref(stack));
-	else
-		name_stack(live, stack);
+	stack->unnamed = true;
+	if (!live->defer_names)
+		live_kernel_name(live, stack);
 	return stack;
 }
 
@@ -238,25 +241,6 @@ static struct stack *sample_stack(struct live_kernel *live, const struct watched
 void live_kernel_defer_names(struct live_kernel *live)
 {
 	live->defer_names = true;
-}
-
-bool live_kernel_settle(struct live_kernel *live, bool wait)
-{
-	if (live->unnamed.count == 0)
-		return true;
-	if (!wait && !kallsyms_reader_ready(live->kallsyms))
-		return false;
-	for (size_t i = 0; i < live->unnamed.count; i++) {
-		name_stack(live, live->unnamed.items[i]);
-		stack_unref(live->unnamed.items[i]);
-	}
-	live->unnamed.count = 0;
-	return true;
-}
-
-int live_kernel_fd(const struct live_kernel *live)
-{
-	return kallsyms_reader_fd(live->kallsyms);
 }
 
 void live_kernel_take_parent(struct live_kernel *live, pid_t tid, struct live_parent *parent)

@@ -47,17 +47,14 @@ void live_kernel_take_parent(struct live_kernel *live, pid_t tid, struct live_pa
  * NULL with *reason when it cannot be read. */
 struct stack *live_kernel_take_child(struct live_kernel *live, pid_t tid, const char **reason);
 
-/* Lets live_kernel_take_parent hand out stacks whose frames are not named yet while /proc/kallsyms is still being read
- * (some 25 ms from the create on), instead of keeping the stopped parent waiting. The caller then owes a
- * live_kernel_settle before it shows a stack. */
+/* Lets live_kernel_take_parent hand out stacks whose frames are not named yet, instead of keeping the stopped parent
+ * waiting until /proc/kallsyms is read (some 25 ms from the create on). The caller then owes each a live_kernel_name.
+ */
 void live_kernel_defer_names(struct live_kernel *live);
 
-/* Names the stacks that were handed out without names, in place. With `wait` it waits for the symbols; without, it
- * returns false where they are not there yet. */
-bool live_kernel_settle(struct live_kernel *live, bool wait);
-
-/* A descriptor to poll for reading while live_kernel_settle has returned false: it will then succeed. -1: none. */
-int live_kernel_fd(const struct live_kernel *live);
+/* Names the frames of a stack that was handed out without names, in place; waits for the symbols. One thread, not
+ * necessarily that of the other calls, does this. */
+void live_kernel_name(struct live_kernel *live, struct stack *stack);
 
 /* Perf records that the kernel dropped so far. */
 uint64_t live_kernel_lost(const struct live_kernel *live);

@@ -8,6 +8,7 @@
 #include "kernel/live.h"
 #include "parse/wait_status.h"
 #include "session/session.h"
+#include "session/writer.h"
 #include "target/ptrace.h"
 #include "target/space.h"
 
@@ -65,13 +66,6 @@ struct task {
 	struct fork_pair *child_of;  /* the fork that made this task, until its first stop */
 };
 
-/* An event that waits for the sink, and the stacks that are to be named then: of a fork's parent and child, or of the
- * caller of a failed one. */
-struct queued {
-	struct event event;
-	struct unwound *parent, *child;
-};
-
 /* A status of a task that no fork event has announced yet. */
 struct parked {
 	pid_t tid;
@@ -95,7 +89,7 @@ struct session {
 	/* Forks whose parent was killed before its event could be read: a parked child may be theirs. */
 	VECTOR(struct fork_pair *) parentless;
 	struct totals totals;
-	VECTOR(struct queued) queue;
+	struct writer *writer;
 	uint64_t start_ns, last_seq;
 	unsigned long own_pid_namespace, children_pid_namespace; /* forktrace's own */
 	bool releasing;
@@ -107,6 +101,13 @@ struct session {
 
 /* --- session.c --- */
 uint64_t session_now(const struct session *session); /* ns since the start of the run */
+uint64_t session_next_seq(struct session *session);
+/* Completes seq and time_ns where they are 0 and sends a copy on its way. Takes over the record, the failure or the
+ * error in it; other pointers must live as long as the session. */
+void session_emit(struct session *session, const struct event *event);
+/* The same for a fork or a failed one, with the stacks of its tasks (taken over; NULL: none). */
+void session_emit_stacks(struct session *session, const struct event *event, struct unwound *parent,
+			 struct unwound *child);
 /* Emits the first event; `command` is NULL for an attach. */
 void session_emit_start(struct session *session, char *const *command);
 /* Emits an error event about `task` (NULL: forktrace itself) and destroys `error`. error_gone is no news and is
@@ -115,18 +116,6 @@ void session_report(struct session *session, const struct task *task, struct err
 /* As session_report with a sentence of printf's kind; the code is ERROR_DENIED. */
 __attribute__((format(printf, 3, 4))) void session_notice(struct session *session, const struct task *task,
 							  const char *format, ...);
-
-/* --- queue.c: events on their way to the sink --- */
-uint64_t session_next_seq(struct session *session);
-/* Completes seq and time_ns where they are 0 and queues a copy. Takes over the record, the failure or the error in it;
- * other pointers must live as long as the session. */
-void session_emit(struct session *session, const struct event *event);
-/* The same for a fork or a failed one, with the stacks of its tasks (taken over; NULL: none). */
-void session_emit_stacks(struct session *session, const struct event *event, struct unwound *parent,
-			 struct unwound *child);
-/* Hands the queued events to the sink, unless kernel symbols are still being read; with `wait` it waits for those. */
-void session_flush(struct session *session, bool wait);
-void session_drop_queue(struct session *session);
 
 /* --- task.c: the table of tasks --- */
 struct task *task_find(const struct session *session, pid_t tid);

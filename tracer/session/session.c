@@ -28,6 +28,28 @@ uint64_t session_now(const struct session *session)
 	return monotonic_ns() - session->start_ns;
 }
 
+uint64_t session_next_seq(struct session *session)
+{
+	return ++session->last_seq;
+}
+
+void session_emit_stacks(struct session *session, const struct event *event, struct unwound *parent,
+			 struct unwound *child)
+{
+	struct queued queued = {.event = *event, .parent = parent, .child = child};
+
+	if (!queued.event.seq)
+		queued.event.seq = session_next_seq(session);
+	if (!queued.event.time_ns && queued.event.kind != EVENT_START)
+		queued.event.time_ns = session_now(session);
+	writer_put(session->writer, &queued);
+}
+
+void session_emit(struct session *session, const struct event *event)
+{
+	session_emit_stacks(session, event, NULL, NULL);
+}
+
 void session_report(struct session *session, const struct task *task, struct error *error)
 {
 	if (!error || error->code == ERROR_GONE) {
@@ -79,6 +101,7 @@ struct session *session_create(const struct session_options *options, const stru
 	error_destroy(process_pid_namespaces(getpid(), &session->own_pid_namespace, &session->children_pid_namespace));
 	session->exit_status = -1;
 	session->start_ns = monotonic_ns();
+	session->writer = writer_create(session);
 	return session;
 }
 
@@ -108,7 +131,7 @@ void session_destroy(struct session *session)
 {
 	if (!session)
 		return;
-	session_drop_queue(session);
+	writer_destroy(session->writer);
 	destroy_tasks(session);
 	for (size_t i = 0; i < session->parentless.count; i++)
 		pair_free(session->parentless.items[i]);
@@ -228,12 +251,7 @@ void session_dispatch(struct session *session)
 	}
 	if (nobody_left)
 		follow_lost(session, 0);
-	session_flush(session, false);
-}
-
-int session_fd(const struct session *session)
-{
-	return session->queue.count && session->live ? live_kernel_fd(session->live) : -1;
+	writer_flush(session->writer);
 }
 
 bool session_done(const struct session *session)
@@ -257,7 +275,7 @@ void session_end(struct session *session)
 	event.end.lost_samples = session->live ? live_kernel_lost(session->live) : 0;
 	event.end.exit_status = session->exit_status < 0 ? 0 : session->exit_status;
 	session_emit(session, &event);
-	session_flush(session, true);
+	writer_finish(session->writer);
 }
 
 bool session_release(struct session *session, const char *reason)

@@ -32,7 +32,8 @@ struct session_options {
 
 struct session;
 
-/* `sink` and `log` are copied; their contexts must outlive the session. Never fails. */
+/* `sink`, which a thread of the session's own calls, and `log` are copied; their contexts must outlive the session.
+ * Never fails. */
 struct session *session_create(const struct session_options *options, const struct event_sink *sink,
 			       const struct log *log);
 
@@ -46,17 +47,14 @@ struct error *session_start(struct session *session, const struct start_request 
  * kernel thread, a zombie, already traced, not permitted. */
 struct error *session_attach(struct session *session, pid_t pid);
 
-/* Handles every stop and end that is waiting, then hands the events to the sink; never blocks. */
+/* Handles every stop and end that is waiting; never blocks, but to let the sink catch up when thousands of events wait
+ * for it. */
 void session_dispatch(struct session *session);
-
-/* A descriptor whose readability also asks for a session_dispatch, or -1: events wait for the kernel's symbols. May
- * change with every dispatch. */
-int session_fd(const struct session *session);
 
 /* Nothing is traced any more. */
 bool session_done(const struct session *session);
 
-/* Writes the last event; call once, when done or when giving up. */
+/* Tells the last event and waits until the sink has had all; call once, when done or when giving up. */
 void session_end(struct session *session);
 
 /* Lets every tracee go, each at its next stop (asked for now). Only where nothing inherits the seccomp filter:

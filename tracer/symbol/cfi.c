@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "symbol/symbols.h"
 
 /* The registers that an expression reads. */
 static uint32_t registers_of(const Dwarf_Op *ops, size_t count)
@@ -96,31 +95,58 @@ static bool has_debug_frame(Dwfl_Module *module)
 	return false;
 }
 
+static void rules_destroy(void *pointer)
+{
+	struct cfi_rules *rules = pointer;
+	void *value;
+
+	for (size_t i = 0; (value = map_next(&rules->by_address, &i));)
+		free(value);
+	map_deinit(&rules->by_address);
+	file_view_deinit(&rules->view);
+	elf_end(rules->elf);
+	free(rules);
+}
+
+struct cfi_rules *cfi_rules_of(struct module_file *file)
+{
+	struct cfi_rules *rules = file->rules;
+
+	if (rules)
+		return rules;
+	rules = memory_alloc(sizeof(*rules));
+	file->rules = rules;
+	file->rules_destroy = rules_destroy;
+	file_view_init(&rules->view, file, ELF_USER_UNWINDING);
+	return rules;
+}
+
 const struct cfi *cfi_lookup(struct module_file *file, uint64_t address)
 {
-	struct symbols *symbols = symbols_of(file);
-	struct cfi *cfi = map_get(&symbols->rules, address);
+	struct cfi_rules *rules = cfi_rules_of(file);
+	struct cfi *cfi = map_get(&rules->by_address, address);
 
 	if (cfi)
 		return cfi;
 	cfi = memory_alloc(sizeof(*cfi));
-	map_put(&symbols->rules, address, cfi);
+	map_put(&rules->by_address, address, cfi);
 
 	const struct arch *arch = arch_of(file->abi);
+	Dwfl_Module *module = rules->view.module;
 	Dwarf_Addr bias;
 
-	if (!symbols->module || !arch)
+	if (!module || !arch)
 		return cfi;
 
-	Dwarf_CFI *table = dwfl_module_eh_cfi(symbols->module, &bias);
+	Dwarf_CFI *table = dwfl_module_eh_cfi(module, &bias);
 
-	if (fill(cfi, table, symbols->start + address - bias, arch))
+	if (fill(cfi, table, rules->view.start + address - bias, arch))
 		return cfi;
 	/* Separate debug information takes tens of milliseconds to load, while the process waits, and describes no code
 	 * that an .eh_frame left out. */
-	if (table && !has_debug_frame(symbols->module))
+	if (table && !has_debug_frame(module))
 		return cfi;
-	table = dwfl_module_dwarf_cfi(symbols->module, &bias);
-	fill(cfi, table, symbols->start + address - bias, arch);
+	table = dwfl_module_dwarf_cfi(module, &bias);
+	fill(cfi, table, rules->view.start + address - bias, arch);
 	return cfi;
 }

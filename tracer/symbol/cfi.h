@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "arch/abi.h"
+#include "base/map.h"
+#include "symbol/file_view.h"
 #include "target/space.h"
 
 /* Where the caller's value of a register is. */
@@ -29,6 +31,14 @@ struct cfi {
 	uint32_t cfa_registers; /* that the canonical frame address is computed from */
 	struct cfi_register registers[REGISTER_MAX]; /* by DWARF number; the pc's stands for the return address */
 };
+
+/* What call frame information is asked of. Internal to symbol/, and the tracing thread's alone. */
+struct cfi_rules {
+	Elf *elf; /* that all Dwfls of the tracing thread share; NULL: not needed yet, or the file is an image */
+	struct file_view view;
+	struct map by_address; /* relative address -> struct cfi */
+};
+struct cfi_rules *cfi_rules_of(struct module_file *file);
 
 /* The rules at `address`, relative to the start of the module. Borrowed from the file. */
 const struct cfi *cfi_lookup(struct module_file *file, uint64_t address);

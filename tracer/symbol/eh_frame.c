@@ -4,7 +4,7 @@
 #include <elfutils/libdw.h>
 #include <string.h>
 
-#include "symbol/symbols.h"
+#include "symbol/cfi.h"
 
 /* How the entries of one CIE write addresses (Linux Standard Base, core, 10.5 and 10.6). */
 enum {
@@ -121,14 +121,14 @@ static bool search(const struct section *section, uint64_t address, struct eh_fr
 
 bool eh_frame_find(struct module_file *file, uint64_t address, struct eh_frame_entry *entry)
 {
-	struct symbols *symbols = symbols_of(file);
+	const struct file_view *view = &cfi_rules_of(file)->view;
 	struct section section;
 	GElf_Addr bias;
-	Elf *elf = symbols->module ? dwfl_module_getelf(symbols->module, &bias) : NULL;
+	Elf *elf = view->module ? dwfl_module_getelf(view->module, &bias) : NULL;
 
-	if (!elf || !find_section(elf, &section) || !search(&section, symbols->start + address - bias, entry))
+	if (!elf || !find_section(elf, &section) || !search(&section, view->start + address - bias, entry))
 		return false;
-	entry->address += bias - symbols->start;
-	entry->code_start += bias - symbols->start;
+	entry->address += bias - view->start;
+	entry->code_start += bias - view->start;
 	return true;
 }

@@ -12,34 +12,47 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "symbol/symbols.h"
+#include "symbol/cfi.h"
 
-/* One more reference to the file's only Elf: all Dwfls share its mapping, and none keeps a descriptor. */
+/* One more reference to the tracing thread's Elf: its Dwfls share the mapping, and none keeps a descriptor. */
 static Elf *share_elf(struct module_file *file)
 {
-	struct symbols *symbols = symbols_of(file);
+	struct cfi_rules *rules = cfi_rules_of(file);
 
-	if (!symbols->elf)
-		symbols->elf = elf_begin(file->fd, ELF_C_READ_MMAP, NULL);
-	return symbols->elf ? elf_begin(file->fd, ELF_C_READ_MMAP, symbols->elf) : NULL;
+	if (!rules->elf)
+		rules->elf = elf_begin(file->fd, ELF_C_READ_MMAP, NULL);
+	return rules->elf ? elf_begin(file->fd, ELF_C_READ_MMAP, rules->elf) : NULL;
 }
 
-/* Dwfl_Callbacks.find_elf: the file as target/ opened it. */
-static int find_elf(Dwfl_Module *module, void **userdata, const char *name, Dwarf_Addr base, char **file_name,
-		    Elf **elf)
+static void find(struct module_file *file, enum elf_user user, char **file_name, Elf **elf)
 {
-	struct module_file *file = *userdata;
-
-	(void)module;
-	(void)name;
-	(void)base;
 	if (file->image) {
 		/* libelf does not write to what it only reads, and the image outlives it. */
 		*elf = elf_memory((char *)file->image, file->image_size);
 	} else if (file->fd >= 0) {
 		*file_name = memory_strdup(file->path); /* the directory where .gnu_debuglink is looked for */
-		*elf = share_elf(file);
+		*elf = user == ELF_USER_NAMES ? elf_begin(file->fd, ELF_C_READ_MMAP, NULL) : share_elf(file);
 	}
+}
+
+/* Dwfl_Callbacks.find_elf: the file as target/ opened it. */
+static int find_elf_to_unwind(Dwfl_Module *module, void **userdata, const char *name, Dwarf_Addr base, char **file_name,
+			      Elf **elf)
+{
+	(void)module;
+	(void)name;
+	(void)base;
+	find(*userdata, ELF_USER_UNWINDING, file_name, elf);
+	return -1;
+}
+
+static int find_elf_to_name(Dwfl_Module *module, void **userdata, const char *name, Dwarf_Addr base, char **file_name,
+			    Elf **elf)
+{
+	(void)module;
+	(void)name;
+	(void)base;
+	find(*userdata, ELF_USER_NAMES, file_name, elf);
 	return -1;
 }
 
@@ -101,14 +114,17 @@ static int find_debuginfo(Dwfl_Module *module, void **userdata, const char *name
 	return fd < 0 && link && file_name ? find_by_link(file_name, link, id, size, found) : fd;
 }
 
-Dwfl *elf_file_dwfl_create(void)
+Dwfl *elf_file_dwfl_create(enum elf_user user)
 {
-	static const Dwfl_Callbacks callbacks = {
-	    .find_elf = find_elf,
-	    .find_debuginfo = find_debuginfo,
-	    .section_address = dwfl_offline_section_address,
+	static const Dwfl_Callbacks callbacks[] = {
+	    [ELF_USER_UNWINDING] = {.find_elf = find_elf_to_unwind,
+				    .find_debuginfo = find_debuginfo,
+				    .section_address = dwfl_offline_section_address},
+	    [ELF_USER_NAMES] = {.find_elf = find_elf_to_name,
+				.find_debuginfo = find_debuginfo,
+				.section_address = dwfl_offline_section_address},
 	};
-	Dwfl *dwfl = elf_version(EV_CURRENT) == EV_NONE ? NULL : dwfl_begin(&callbacks);
+	Dwfl *dwfl = elf_version(EV_CURRENT) == EV_NONE ? NULL : dwfl_begin(&callbacks[user]);
 
 	if (!dwfl)
 		abort(); /* only for want of memory */

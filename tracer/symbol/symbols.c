@@ -2,15 +2,24 @@
 #include "symbol/symbols.h"
 
 #include <dwarf.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/intern.h"
+#include "base/map.h"
 #include "base/memory.h"
 #include "base/vector.h"
-#include "symbol/elf_file.h"
+#include "symbol/file_view.h"
 
-/* Where a file lies in the Dwfl that only names it: any address that leaves room for it below 4 GiB. */
-static const uint64_t symbols_base = UINT64_C(0x10000000);
+struct symbols {
+	struct file_view view;
+	struct map names; /* relative address -> struct name_list */
+	struct string_pool *strings;
+};
+
+/* Of all names of all files. */
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void symbols_destroy(void *pointer)
 {
@@ -19,30 +28,21 @@ static void symbols_destroy(void *pointer)
 
 	for (size_t i = 0; (value = map_next(&symbols->names, &i));)
 		free(value);
-	for (size_t i = 0; (value = map_next(&symbols->rules, &i));)
-		free(value);
 	map_deinit(&symbols->names);
-	map_deinit(&symbols->rules);
 	string_pool_destroy(symbols->strings);
-	dwfl_end(symbols->dwfl);
-	elf_end(symbols->elf);
+	file_view_deinit(&symbols->view);
 	free(symbols);
 }
 
-struct symbols *symbols_of(struct module_file *file)
+static struct symbols *symbols_of(struct module_file *file)
 {
-	if (file->symbols)
-		return file->symbols;
+	struct symbols *symbols = file->symbols;
 
-	struct symbols *symbols = memory_alloc(sizeof(*symbols));
-
+	if (symbols)
+		return symbols;
+	symbols = memory_alloc(sizeof(*symbols));
 	symbols->strings = string_pool_create();
-	symbols->dwfl = elf_file_dwfl_create();
-	symbols->start = symbols_base + file->alignment_gap;
-	if (file->memory_size)
-		symbols->module =
-		    elf_file_report(symbols->dwfl, file, symbols->start, symbols->start + file->memory_size);
-	dwfl_report_end(symbols->dwfl, NULL, NULL);
+	file_view_init(&symbols->view, file, ELF_USER_NAMES);
 	file->symbols = symbols;
 	file->symbols_destroy = symbols_destroy;
 	return symbols;
@@ -90,7 +90,7 @@ static const char *best_alias(Dwfl_Module *module, const char *name, const GElf_
 /* The symbol table's answer. .symtab has versions in the name (fork@@GLIBC_2.0): cut off. */
 static void ask_table(struct lookup *lookup)
 {
-	Dwfl_Module *module = lookup->symbols->module;
+	Dwfl_Module *module = lookup->symbols->view.module;
 	GElf_Off offset;
 	GElf_Sym symbol;
 	const char *name = dwfl_module_addrinfo(module, lookup->address, &offset, &symbol, NULL, NULL, NULL);
@@ -102,14 +102,14 @@ static void ask_table(struct lookup *lookup)
 	_cleanup_free_ char *plain = memory_strndup(name, strcspn(name, "@"));
 
 	lookup->table.symbol = string_intern(lookup->symbols->strings, plain);
-	lookup->table.start = lookup->address - offset - lookup->symbols->start;
+	lookup->table.start = lookup->address - offset - lookup->symbols->view.start;
 }
 
 /* The compilation unit of the address. libdwfl takes a gap between two ranges of one unit for a part of it. clang
  * writes no .debug_aranges: then each unit is asked for its ranges. */
 static Dwarf_Die *find_unit(const struct lookup *lookup, Dwarf_Addr *bias)
 {
-	Dwfl_Module *module = lookup->symbols->module;
+	Dwfl_Module *module = lookup->symbols->view.module;
 	Dwarf_Die *unit = dwfl_module_addrdie(module, lookup->address, bias);
 
 	if (unit)
@@ -145,9 +145,9 @@ static void add_function(struct lookup *lookup, Dwarf_Die *die, Dwarf_Addr bias,
 			name.symbol = lookup->table.symbol;
 		name.start = lookup->table.start;
 	} else if (!dwarf_entrypc(die, &entry) && entry + bias <= lookup->address) {
-		name.start = entry + bias - lookup->symbols->start;
+		name.start = entry + bias - lookup->symbols->view.start;
 	} else {
-		name.start = lookup->address - lookup->symbols->start;
+		name.start = lookup->address - lookup->symbols->view.start;
 	}
 	vector_push(&lookup->names, name);
 }
@@ -208,17 +208,12 @@ static void ask_debug_information(struct lookup *lookup)
 	}
 }
 
-const struct name_list *symbols_lookup(struct module_file *file, uint64_t address)
+static struct name_list *ask(struct symbols *symbols, uint64_t address)
 {
-	struct symbols *symbols = symbols_of(file);
-	struct name_list *list = map_get(&symbols->names, address);
+	struct lookup lookup = {.symbols = symbols, .address = symbols->view.start + address};
+	struct name_list *list;
 
-	if (list)
-		return list;
-
-	struct lookup lookup = {.symbols = symbols, .address = symbols->start + address};
-
-	if (symbols->module) {
+	if (symbols->view.module) {
 		ask_table(&lookup);
 		ask_debug_information(&lookup);
 	}
@@ -228,6 +223,20 @@ const struct name_list *symbols_lookup(struct module_file *file, uint64_t addres
 	list->count = lookup.names.count;
 	memcpy(list->names, lookup.names.items, lookup.names.count * sizeof(list->names[0]));
 	vector_deinit(&lookup.names);
-	map_put(&symbols->names, address, list);
+	return list;
+}
+
+const struct name_list *symbols_lookup(struct module_file *file, uint64_t address)
+{
+	pthread_mutex_lock(&names_lock);
+
+	struct symbols *symbols = symbols_of(file);
+	struct name_list *list = map_get(&symbols->names, address);
+
+	if (!list) {
+		list = ask(symbols, address);
+		map_put(&symbols->names, address, list);
+	}
+	pthread_mutex_unlock(&names_lock);
 	return list;
 }

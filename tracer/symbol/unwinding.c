@@ -29,7 +29,7 @@ struct unwinding *unwinding_of(struct module_map *map)
 
 	struct unwinding *unwinding = memory_alloc(sizeof(*unwinding));
 
-	unwinding->dwfl = elf_file_dwfl_create();
+	unwinding->dwfl = elf_file_dwfl_create(ELF_USER_UNWINDING);
 	for (size_t i = 0; i < map->count; i++) {
 		const struct module *module = &map->modules[i];
 

@@ -136,6 +136,8 @@ static void entry_destroy(struct entry *entry)
 
 	if (file->symbols)
 		file->symbols_destroy(file->symbols);
+	if (file->rules)
+		file->rules_destroy(file->rules);
 	if (file->fd >= 0)
 		close(file->fd);
 	free(file->path);

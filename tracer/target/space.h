@@ -41,6 +41,8 @@ struct module_file {
 
 	void *symbols; /* owned by symbol/: what it knows of this file; freed by symbols_destroy */
 	void (*symbols_destroy)(void *symbols);
+	void *rules; /* likewise: its call frame information */
+	void (*rules_destroy)(void *rules);
 };
 
 /* A file's place in a space. */

@@ -11,7 +11,7 @@ struct stack *stack_create(size_t count)
 	struct stack *stack = memory_alloc(sizeof(*stack) + count * sizeof(stack->frames[0]));
 
 	stack->references = 1;
-	stack->id = ++last_id;
+	stack->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	stack->count = count;
 	return stack;
 }

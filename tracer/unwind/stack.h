@@ -40,6 +40,7 @@ struct frame {
 struct stack {
 	unsigned references;
 	unsigned long id; /* unique in this run: equal ids are the same stack */
+	bool unnamed;     /* of the kernel, and its names are still to be found: never in what a sink gets */
 	bool truncated;   /* more frames than the limit */
 	const char
 	    *reason; /* why the stack ends before its outermost frame, one sentence (string pool); NULL: it is whole */

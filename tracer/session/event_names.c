@@ -1,27 +1,5 @@
-/* Events as plain data: the words for the enumerations of forktrace.h, and the end of what an event points to. */
+/* The words for the enumerations of forktrace.h. */
 #include "forktrace.h"
-
-#include <stdlib.h>
-
-#include "session/internal.h"
-
-void event_release(const struct event *event)
-{
-	switch (event->kind) {
-	case EVENT_FORK:
-		fork_record_destroy(event->fork);
-		break;
-	case EVENT_FORK_FAILED:
-		stack_unref(event->fork_failed->frames);
-		free(event->fork_failed);
-		break;
-	case EVENT_ERROR:
-		error_destroy(event->error);
-		break;
-	default:
-		break;
-	}
-}
 
 const char *event_kind_name(enum event_kind kind)
 {
