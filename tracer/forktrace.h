@@ -146,6 +146,7 @@ struct event {
  * for strings, which live as long as the session, and stacks, which a sink may keep with stack_ref. */
 struct event_sink {
 	void (*event)(void *context, const struct event *event);
+	void (*flush)(void *context); /* no further event is at hand: write what was kept back; NULL: nothing ever is */
 	void *context;
 };
 

@@ -47,6 +47,7 @@ static inline void capture_open(struct capture_report *capture, const char *form
 static inline void capture_send(struct capture_report *capture, const struct event *event)
 {
 	capture->report->sink.event(capture->report->sink.context, event);
+	capture->report->sink.flush(capture->report->sink.context);
 }
 
 /* All that was written so far; valid until capture_close. */
@@ -64,6 +65,8 @@ static inline void capture_close(struct capture_report *capture)
 {
 	report_destroy(capture->report);
 	close(capture->output.fd);
+	capture->output.fd = -1;
+	output_deinit(&capture->output);
 	buffer_deinit(&capture->text);
 }
 

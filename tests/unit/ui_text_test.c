@@ -413,6 +413,7 @@ static void test_full_disk(void **state)
 	assert_null(output_open(&output, "/dev/full"));
 	report = text_report_create(&output, &verbose);
 	report->sink.event(report->sink.context, &attach);
+	report->sink.flush(report->sink.context);
 	assert_non_null(output.error);
 	assert_int_equal(output.error->sys_errno, ENOSPC);
 	assert_string_equal(output.error->object, "/dev/full");
@@ -420,6 +421,7 @@ static void test_full_disk(void **state)
 	const struct error *first = output.error;
 
 	report->sink.event(report->sink.context, &attach);
+	report->sink.flush(report->sink.context);
 	assert_ptr_equal(output.error, first);
 	report_destroy(report);
 	output_deinit(&output);

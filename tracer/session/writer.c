@@ -7,7 +7,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "session/internal.h"
 
@@ -15,6 +17,7 @@ enum {
 	EVENTS_MAX = 16 * 1024,         /* when so many wait the tracing thread waits too: memory stays bounded */
 	EVENTS_ENOUGH = 64,             /* worth waking the thread at once */
 	GATHERING_NS = 5 * 1000 * 1000, /* else it waits so long for more: a wake-up costs as much as a record */
+	LESS_URGENT = 5,                /* by so much it is nicer than what it writes about */
 	NS_PER_S = 1000 * 1000 * 1000,
 };
 
@@ -85,6 +88,8 @@ static void write_all(struct session *session, const queued_vector *events)
 		complete(session, &events->items[i]);
 		session->sink.event(session->sink.context, &events->items[i].event);
 	}
+	if (session->sink.flush)
+		session->sink.flush(session->sink.context);
 }
 
 /* With the lock held: waits for events, and a little for more of them. Returns false when it is over and none are left.
@@ -111,6 +116,7 @@ static void *run(void *context)
 	struct writer *writer = context;
 	queued_vector taken = {0};
 
+	setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + LESS_URGENT);
 	pthread_mutex_lock(&writer->lock);
 	while (gather(writer)) {
 		swap(&writer->waiting, &taken);

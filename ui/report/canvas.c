@@ -163,7 +163,7 @@ void canvas_newline(struct canvas *canvas)
 void canvas_flush(struct canvas *canvas, struct output *output)
 {
 	if (canvas->text.size > 0)
-		output_write(output, canvas->text.data, canvas->text.size);
+		output_put(output, canvas->text.data, canvas->text.size);
 	buffer_clear(&canvas->text);
 }
 

@@ -54,7 +54,7 @@ void canvas_rule(struct canvas *canvas, enum role role, unsigned count);
 
 void canvas_newline(struct canvas *canvas);
 
-/* Writes all finished lines in one go, and forgets them. */
+/* Gives all finished lines to `output`, and forgets them. */
 void canvas_flush(struct canvas *canvas, struct output *output);
 
 /* Spells nanoseconds for people: "48 us", "1.204 ms", "2.310 s". Static storage, overwritten by the next call. */

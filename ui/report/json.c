@@ -320,7 +320,14 @@ static void json_report_event(void *context, const struct event *event)
 	else if (event->kind == EVENT_FORK_FAILED)
 		fork_failed_splice(json, event->fork_failed);
 	buffer_append_text(&json->line, "\n");
-	output_write(json->output, json->line.data, json->line.size);
+	output_put(json->output, json->line.data, json->line.size);
+}
+
+static void json_report_flush(void *context)
+{
+	struct json_report *json = context;
+
+	output_flush(json->output);
 }
 
 static void json_report_destroy(struct report *report)
@@ -338,7 +345,8 @@ struct report *json_report_create(struct output *output, const struct report_opt
 	struct json_report *json = memory_alloc(sizeof(*json));
 
 	(void)options; /* neither colours nor columns nor levels: programs get it all */
-	json->report = (struct report){{.event = json_report_event, .context = json}, json_report_destroy};
+	json->report = (struct report){{.event = json_report_event, .flush = json_report_flush, .context = json},
+				       json_report_destroy};
 	json->output = output;
 	return &json->report;
 }

@@ -66,9 +66,19 @@ static void output_fail(struct output *output, int sys_errno)
 					     output->path ? output->path : "standard error");
 }
 
-void output_write(struct output *output, const void *bytes, size_t size)
+void output_put(struct output *output, const void *bytes, size_t size)
 {
-	const char *next = bytes;
+	if (output->error)
+		return;
+	buffer_append(&output->kept, bytes, size);
+	if (output->kept.size >= OUTPUT_KEPT_MAX)
+		output_flush(output);
+}
+
+void output_flush(struct output *output)
+{
+	const char *next = output->kept.data;
+	size_t size = output->kept.size;
 
 	while (size > 0 && !output->error) {
 		ssize_t written = write(output->fd, next, size);
@@ -83,10 +93,12 @@ void output_write(struct output *output, const void *bytes, size_t size)
 			output_fail(output, errno);
 		}
 	}
+	buffer_clear(&output->kept);
 }
 
 void output_close(struct output *output)
 {
+	output_flush(output);
 	if (output->path && output->fd >= 0 && close(output->fd) < 0 && errno != EINTR)
 		output_fail(output, errno);
 	output->fd = -1;
@@ -95,6 +107,7 @@ void output_close(struct output *output)
 void output_deinit(struct output *output)
 {
 	output_close(output);
+	buffer_deinit(&output->kept);
 	free(output->path);
 	error_destroy(output->error);
 	*output = (struct output){.fd = -1};

@@ -15,7 +15,7 @@ struct report_options {
 
 /* A report being written. Each format embeds one as the first member of its own struct. */
 struct report {
-	struct event_sink sink; /* takes the events; each record is written at once, with one write(2) */
+	struct event_sink sink; /* takes the events; they are written when it is flushed */
 	void (*destroy)(struct report *report);
 };
 

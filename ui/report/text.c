@@ -274,6 +274,13 @@ static void text_report_event(void *context, const struct event *event)
 	canvas_flush(&text->canvas, text->output);
 }
 
+static void text_report_flush(void *context)
+{
+	struct text_report *text = context;
+
+	output_flush(text->output);
+}
+
 static void text_report_destroy(struct report *report)
 {
 	struct text_report *text = (struct text_report *)report;
@@ -289,7 +296,8 @@ struct report *text_report_create(struct output *output, const struct report_opt
 	struct text_report *text = memory_alloc(sizeof(*text));
 	unsigned width = options->width ? options->width : WIDTH_DEFAULT;
 
-	text->report = (struct report){{.event = text_report_event, .context = text}, text_report_destroy};
+	text->report = (struct report){{.event = text_report_event, .flush = text_report_flush, .context = text},
+				       text_report_destroy};
 	text->output = output;
 	text->verbosity = options->verbosity;
 	text->canvas.width = width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : width;
