@@ -184,7 +184,7 @@ static void fork_failed(struct session *session, struct task *task, int error_nu
 	task->space->tid = task->tid;
 	task_refresh_comm(task);
 	if (!error) {
-		struct entry_fact entry = entry_from_code(&failed->call, &registers, task->space);
+		struct entry_fact entry = entry_from_code(&session->entry, &failed->call, &registers, task->space);
 
 		failed->entry = entry.kind;
 		failed->entry_certain = entry.certain;

@@ -57,15 +57,21 @@ static enum entry_kind kind_of_code(struct space *space, uint64_t pc)
 	return ENTRY_INT80;
 }
 
-struct entry_fact entry_from_code(const struct fork_call *call, const struct registers *registers, struct space *space)
+struct entry_fact entry_from_code(struct entry_memo *memo, const struct fork_call *call,
+				  const struct registers *registers, struct space *space)
 {
+	uint64_t pc = registers_pc(registers), modules = space->modules ? space->modules->id : 0;
+
 	/* The 64-bit tables are reached by the syscall instruction alone, the i386 table from 64-bit code by int $0x80.
 	 */
 	if (call->abi == ABI_X86_64 || call->abi == ABI_X32)
 		return (struct entry_fact){.kind = ENTRY_SYSCALL, .certain = true};
 	if (registers->abi == ABI_X86_64)
 		return (struct entry_fact){.kind = ENTRY_INT80, .certain = true};
-	return (struct entry_fact){.kind = kind_of_code(space, registers_pc(registers)), .certain = false};
+	/* Most calls come from the one place that the last came from. */
+	if (!modules || memo->modules != modules || memo->pc != pc)
+		*memo = (struct entry_memo){.modules = modules, .pc = pc, .kind = kind_of_code(space, pc)};
+	return (struct entry_fact){.kind = memo->kind, .certain = false};
 }
 
 void entry_from_kernel(const struct stack *kernel, struct entry_fact *fact)

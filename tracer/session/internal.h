@@ -72,6 +72,12 @@ struct parked {
 	struct wait_status status;
 };
 
+/* The code that was looked at last, and what it was. */
+struct entry_memo {
+	uint64_t modules, pc; /* modules 0: none yet */
+	enum entry_kind kind;
+};
+
 struct totals {
 	uint64_t forks, vforks, clones, threads, failed, execs, exits, signals, errors;
 };
@@ -89,6 +95,7 @@ struct session {
 	/* Forks whose parent was killed before its event could be read: a parked child may be theirs. */
 	VECTOR(struct fork_pair *) parentless;
 	struct totals totals;
+	struct entry_memo entry;
 	struct writer *writer;
 	uint64_t start_ns, last_seq;
 	unsigned long own_pid_namespace, children_pid_namespace; /* forktrace's own */
@@ -164,7 +171,8 @@ struct entry_fact {
 	bool certain;
 };
 /* How the kernel was entered, from the code in front of the pc. */
-struct entry_fact entry_from_code(const struct fork_call *call, const struct registers *registers, struct space *space);
+struct entry_fact entry_from_code(struct entry_memo *memo, const struct fork_call *call,
+				  const struct registers *registers, struct space *space);
 /* Better: from the outermost kernel frames. Leaves *fact as it is where they do not tell. */
 void entry_from_kernel(const struct stack *kernel, struct entry_fact *fact);
 

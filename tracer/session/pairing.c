@@ -127,7 +127,7 @@ static void read_parent_half(struct session *session, struct task *parent, struc
 	read_parent_kernel_half(session, parent, pair);
 	task_name_fill(parent, &record->parent.task);
 
-	struct entry_fact entry = entry_from_code(&record->call, registers, parent->space);
+	struct entry_fact entry = entry_from_code(&session->entry, &record->call, registers, parent->space);
 
 	record->entry = entry.kind;
 	record->entry_certain = entry.certain;
