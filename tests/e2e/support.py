@@ -364,6 +364,12 @@ class Background(Program, Events):
                 raise AssertionError(f"the report ended without the awaited event {kind!r}: {self.events}")
             self.take_report(data)
 
+    def drain(self):
+        """Reads what of the report is there, so that forktrace does not wait for its reader."""
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self.report, 65536):
+                self.take_report(data)
+
     def take_report(self, data):
         *lines, self.report_text = (self.report_text + data).split(b"\n")
         self.events += [json.loads(line) for line in lines]
