@@ -142,6 +142,7 @@ static void create_session(struct run *run)
 	    .follow = run->options.follow,
 	    .threads = run->options.threads,
 	    .seccomp = run->options.seccomp,
+	    .signals = !run->options.format->terse || run->options.verbosity > 0,
 	    .kernel_half = run->options.kernel != KERNEL_NONE,
 	    .unwinder = run->options.unwinder,
 	    .max_frames = run->options.max_frames,

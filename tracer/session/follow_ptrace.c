@@ -148,28 +148,36 @@ static void on_exec(struct session *session, struct task *task)
 
 /* --- signals and stops --- */
 
-static void on_signal(struct session *session, struct task *task, int number)
+static void emit_signal(struct session *session, struct task *task, int number)
 {
 	siginfo_t info = {0};
 	struct event event = {.kind = EVENT_SIGNAL};
+	struct error *error = ptrace_siginfo(task->tid, &info);
 
 	event.signal.number = number;
-	if (!ptrace_siginfo(task->tid, &info)) {
+	if (!error) {
 		event.signal.code = info.si_code;
 		/* si_pid is there for what kill, tgkill, sigqueue and a child's end sent (sigaction(2)). */
 		if (info.si_code == SI_USER || info.si_code == SI_TKILL || info.si_code == SI_QUEUE ||
 		    number == SIGCHLD)
 			event.signal.sender = info.si_pid;
 	}
+	session_report(session, task, error);
 	task_name_fill(task, &event.task);
-	session->totals.signals++;
 	session_emit(session, &event);
+}
+
+static void on_signal(struct session *session, struct task *task, int number)
+{
+	session->totals.signals++;
+	if (session->options.signals)
+		emit_signal(session, task, number);
 	follow_resume(session, task, number);
 }
 
 static void on_group_stop(struct session *session, struct task *task, int number)
 {
-	if (task->tid == task->tgid) {
+	if (session->options.signals && task->tid == task->tgid) {
 		struct event event = {.kind = EVENT_SIGNAL};
 
 		event.signal.number = number;

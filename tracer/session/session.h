@@ -25,6 +25,7 @@ struct session_options {
 	enum follow follow;
 	bool threads;     /* records for threads too */
 	bool seccomp;     /* use the filter where it may be installed */
+	bool signals;     /* events for signals; without, they are counted alone, which is one ptrace call less each */
 	bool kernel_half; /* read the live kernel's stacks */
 	enum unwinder_kind unwinder;
 	size_t max_frames;

@@ -4,9 +4,9 @@
 #include <string.h>
 
 const struct report_format report_formats[] = {
-    {"text", text_report_create},
-    {"json", json_report_create},
-    {NULL, NULL},
+    {"text", true, text_report_create},
+    {"json", false, json_report_create},
+    {NULL, false, NULL},
 };
 
 const struct report_format *report_format_find(const char *name)

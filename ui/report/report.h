@@ -21,6 +21,7 @@ struct report {
 
 struct report_format {
 	const char *name; /* as --format takes it */
+	bool terse;       /* shows signals with --verbose alone */
 	struct report *(*create)(struct output *output, const struct report_options *options);
 };
 
