@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -136,14 +137,42 @@ static struct error *block_signals(struct run *run)
 	return run->signals < 0 ? error_system(errno, NULL, "signalfd failed") : NULL;
 }
 
+/* $XDG_CACHE_HOME/forktrace, else ~/.cache/forktrace, made where it is missing; NULL: none to be had. */
+static char *cache_directory(void)
+{
+	const char *cache = getenv("XDG_CACHE_HOME");
+	const char *home = getenv("HOME");
+	char *base = NULL, *directory = NULL;
+	struct stat status;
+
+	/* The XDG base directory specification: a relative path is to be ignored. */
+	if (cache && *cache == '/')
+		base = memory_strdup(cache);
+	else if (!home || *home != '/' || asprintf(&base, "%s/.cache", home) < 0)
+		return NULL;
+	if (asprintf(&directory, "%s/forktrace", base) < 0)
+		abort();
+	/* Under sudo the home may be another user's: nothing of root's belongs there. */
+	if ((mkdir(base, S_IRWXU) && errno != EEXIST) || stat(base, &status) || status.st_uid != geteuid() ||
+	    (mkdir(directory, S_IRWXU) && errno != EEXIST)) {
+		free(directory);
+		directory = NULL;
+	}
+	free(base);
+	return directory;
+}
+
 static void create_session(struct run *run)
 {
+	_cleanup_free_ char *cache = cache_directory();
+
 	struct session_options options = {
 	    .follow = run->options.follow,
 	    .threads = run->options.threads,
 	    .seccomp = run->options.seccomp,
 	    .signals = !run->options.format->terse || run->options.verbosity > 0,
 	    .kernel_half = run->options.kernel != KERNEL_NONE,
+	    .cache = cache,
 	    .unwinder = run->options.unwinder,
 	    .max_frames = run->options.max_frames,
 	};

@@ -64,7 +64,7 @@ static bool report_from(bool (*act)(struct report *), struct report *report)
 
 static void report_reasons(struct live_kernel *other, struct report *report)
 {
-	struct kallsyms_reader *reader = kallsyms_reader_create();
+	struct kallsyms_reader *reader = kallsyms_reader_create(NULL);
 
 	copy_reason(report->parent_reason, live_kernel_parent_reason(other));
 	copy_reason(report->child_reason, live_kernel_child_reason(other));
@@ -79,7 +79,7 @@ static bool act_as_nobody(struct report *report)
 	if (geteuid() == 0 && (setgid(NOBODY) < 0 || setuid(NOBODY) < 0))
 		return false;
 
-	struct live_kernel *other = live_kernel_create(pool, &silent);
+	struct live_kernel *other = live_kernel_create(pool, &silent, NULL);
 
 	report_reasons(other, report);
 	live_kernel_destroy(other);
@@ -122,7 +122,7 @@ static bool act_with_perfmon(struct report *report)
 
 	if (!keep_perfmon())
 		return false;
-	struct live_kernel *other = live_kernel_create(pool, &silent);
+	struct live_kernel *other = live_kernel_create(pool, &silent, NULL);
 
 	report_reasons(other, report);
 	trace(other, run_fork, &outcome);

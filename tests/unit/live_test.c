@@ -83,7 +83,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	pool = string_pool_create();
-	live = live_kernel_create(pool, &silent);
+	live = live_kernel_create(pool, &silent, NULL);
 	return 0;
 }
 
@@ -253,7 +253,7 @@ static void leaves_nothing_mounted(void **state)
 	while (fgets(line, sizeof(line), mounts))
 		before++;
 
-	struct live_kernel *other = live_kernel_create(pool, &silent);
+	struct live_kernel *other = live_kernel_create(pool, &silent, NULL);
 
 	rewind(mounts);
 	while (fgets(line, sizeof(line), mounts))

@@ -13,12 +13,14 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "kernel/kallsyms_cache.h"
 
 enum { READ_SIZE = 64 * 1024 };
 
 struct kallsyms_reader {
 	int fd;
 	char *reason;
+	char *cache;        /* directory, or NULL */
 	struct buffer text; /* the thread's alone while it runs */
 	struct kernel_symbols *symbols;
 	pthread_t thread;
@@ -41,11 +43,15 @@ static bool read_some(struct kallsyms_reader *reader)
 
 static void read_all(struct kallsyms_reader *reader)
 {
-	while (!atomic_load(&reader->stop) && read_some(reader))
+	bool copied = kallsyms_cache_load(reader->cache, &reader->text);
+
+	while (!copied && !atomic_load(&reader->stop) && read_some(reader))
 		;
 	if (atomic_load(&reader->stop))
 		buffer_clear(&reader->text);
 	reader->symbols = kernel_symbols_create(reader->text.data, reader->text.size);
+	if (!copied && reader->text.size)
+		kallsyms_cache_store(reader->cache, &reader->text);
 	buffer_deinit(&reader->text);
 }
 
@@ -80,9 +86,11 @@ static void start_thread(struct kallsyms_reader *reader)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-struct kallsyms_reader *kallsyms_reader_create(void)
+struct kallsyms_reader *kallsyms_reader_create(const char *cache)
 {
 	struct kallsyms_reader *reader = memory_alloc(sizeof(*reader));
+
+	reader->cache = cache ? memory_strdup(cache) : NULL;
 
 	reader->fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
 	if (reader->fd >= 0)
@@ -112,6 +120,7 @@ void kallsyms_reader_destroy(struct kallsyms_reader *reader)
 	buffer_deinit(&reader->text);
 	cleanup_fd_(&reader->fd);
 	free(reader->reason);
+	free(reader->cache);
 	free(reader);
 }
 

@@ -8,8 +8,9 @@
 
 struct kallsyms_reader;
 
-/* Starts reading. The thread blocks all signals, reads the one file and tells of its end through the descriptor. */
-struct kallsyms_reader *kallsyms_reader_create(void);
+/* Starts reading; from the copy in directory `cache` where there is one (NULL: never). The thread blocks all signals,
+ * reads the one file and tells of its end through the descriptor. */
+struct kallsyms_reader *kallsyms_reader_create(const char *cache);
 
 /* Stops the thread within one read of 64 KiB (under a millisecond), waits for it and frees. Accepts NULL. */
 void kallsyms_reader_destroy(struct kallsyms_reader *reader);

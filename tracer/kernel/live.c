@@ -50,13 +50,13 @@ static const char *reason_take(struct live_kernel *live, struct error *error)
 	return reason;
 }
 
-struct live_kernel *live_kernel_create(struct string_pool *pool, const struct log *log)
+struct live_kernel *live_kernel_create(struct string_pool *pool, const struct log *log, const char *cache)
 {
 	struct live_kernel *live = memory_alloc(sizeof(*live));
 
 	live->pool = pool;
 	live->log = log;
-	live->kallsyms = kallsyms_reader_create();
+	live->kallsyms = kallsyms_reader_create(cache);
 	live->kallsyms_reason = string_intern(pool, kallsyms_reader_reason(live->kallsyms));
 	live->perf_reason = reason_take(live, callchain_create(&live->callchain));
 	live->stack_file = stack_file_create(pool);

@@ -16,9 +16,10 @@ struct live_kernel;
 
 /* Opens what is permitted: perf events on task:task_newtask (else sched:sched_process_fork), one ring a CPU,
  * system-wide, for the tracepoint's callchain; mounts tracefs privately if it has to and may. Starts reading
- * /proc/kallsyms in the background. Never fails as a whole: what is not to be had is told by live_kernel_reason. `pool`
+ * /proc/kallsyms in the background. `cache` is a directory of the user's own where a copy
+ * of it may be kept (NULL: none). Never fails as a whole: what is not to be had is told by live_kernel_reason. `pool`
  * and `log` must outlive it. */
-struct live_kernel *live_kernel_create(struct string_pool *pool, const struct log *log);
+struct live_kernel *live_kernel_create(struct string_pool *pool, const struct log *log, const char *cache);
 void live_kernel_destroy(struct live_kernel *live); /* accepts NULL */
 
 /* Why the parent's half (or the child's) cannot be had, one sentence naming the knob; NULL: it can. */

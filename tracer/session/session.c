@@ -89,12 +89,13 @@ struct session *session_create(const struct session_options *options, const stru
 	struct utsname machine;
 
 	session->options = *options;
+	session->options.cache = NULL; /* the caller's */
 	session->sink = *sink;
 	session->log = *log;
 	session->pool = string_pool_create();
 	session->capture = capture_create(&capture, session->pool, &session->log);
 	if (options->kernel_half)
-		session->live = live_kernel_create(session->pool, &session->log);
+		session->live = live_kernel_create(session->pool, &session->log, options->cache);
 	if (session->live)
 		live_kernel_defer_names(session->live);
 	session->kernel_release = string_intern(session->pool, uname(&machine) ? "unknown" : machine.release);
