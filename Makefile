@@ -1,6 +1,6 @@
 # forktrace: builds into build/; touches the system only in deps, check-deps and install.
 #
-#   make            build/bin/forktrace and the programs of targets/, for both ABIs
+#   make            (V=1: shows the commands) build/bin/forktrace and the programs of targets/, for both ABIs
 #   make demo       installs what is missing, builds, shows one fork
 #   make check      installs what the tests need, runs them all   (SAN=1: with address and undefined sanitizers)
 #   make lint       clang-format and clang-tidy over the tree
@@ -41,6 +41,9 @@ endif
 # --- flags ------------------------------------------------------------------------------------------------------------
 
 comma := ,
+
+# One short line a command; V=1 shows the commands.
+say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 SANITIZE := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wvla -Wundef -Wformat=2
 BASE_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -Itracer -I.
@@ -76,15 +79,15 @@ all: $(BIN)/forktrace targets
 
 $(OBJECTS)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(ENGINE): $(ENGINE_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 $(BIN)/forktrace: $(UI_OBJECTS) $(ENGINE) $(COMPILER)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $(LINKED) $(LIBRARY_LIBS) -lpthread
+	$(call say,LINK)$(CC) $(ALL_LDFLAGS) -o $@ $(LINKED) $(LIBRARY_LIBS) -lpthread
 
 # --- parts of their own -----------------------------------------------------------------------------------------------
 
@@ -95,14 +98,16 @@ include tests/tests.mk
 
 .PHONY: deps check-deps demo install uninstall clean
 deps:
-	.ci/deps build
+	@.ci/deps build
 
 check-deps:
-	.ci/deps check
+	@.ci/deps check
 
 demo: deps
 	@$(MAKE) --no-print-directory all
-	$(BUILD)/bin/forktrace $(BUILD)/targets/i386/test_fork
+	@echo
+	@echo '$$ forktrace test_fork >/dev/null      (32-bit; its own output is for the tests)'
+	@$(BUILD)/bin/forktrace $(BUILD)/targets/i386/test_fork >/dev/null
 
 install: $(BIN)/forktrace
 	install -D -m 755 $(BIN)/forktrace $(DESTDIR)$(PREFIX)/bin/forktrace

@@ -41,14 +41,14 @@ targets: $(TARGET_FILES)
 define target_rule
 $(4): $(addprefix targets/,$(or $($(2)_SOURCES),$(2).c)) $(TARGET_HEADERS) $(TARGET_BUILD)/$(1)/.compiler
 	@mkdir -p $$(@D)
-	$$(CC) $(TARGET_MACHINE_$(1)) $(TARGET_CFLAGS) $(TARGET_FLAGS_$(3)) -o $$@ $$(filter %.c,$$^) $(if $(TARGET_AFTER_$(3)),$(TARGET_AFTER_$(3)) $$@)
+	$$(call say,CC)$$(CC) $(TARGET_MACHINE_$(1)) $(TARGET_CFLAGS) $(TARGET_FLAGS_$(3)) -o $$@ $$(filter %.c,$$^) $(if $(TARGET_AFTER_$(3)),$(TARGET_AFTER_$(3)) $$@)
 endef
 
 # $(call target_plugin_rule,ABI,NAME)
 define target_plugin_rule
 $(TARGET_BUILD)/$(1)/lib$(2).so: targets/$(2).c $(TARGET_HEADERS) $(TARGET_BUILD)/$(1)/.compiler
 	@mkdir -p $$(@D)
-	$$(CC) $(TARGET_MACHINE_$(1)) $(TARGET_CFLAGS) -g -O1 -fPIC -shared -o $$@ $$<
+	$$(call say,CC)$$(CC) $(TARGET_MACHINE_$(1)) $(TARGET_CFLAGS) -g -O1 -fPIC -shared -o $$@ $$<
 endef
 
 # The compiler that the programs of this ABI were built with: another one builds them anew. Proves that it can build them.

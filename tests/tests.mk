@@ -22,11 +22,11 @@ unit: $(UNIT_TESTS)
 
 $(BIN)/unit/ui_%: $(OBJECTS)/tests/unit/ui_%.o $(UI_TESTED) $(ENGINE) $(COMPILER)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $(LINKED) $(LIBRARY_LIBS) -lcmocka -lpthread
+	$(call say,LINK)$(CC) $(ALL_LDFLAGS) -o $@ $(LINKED) $(LIBRARY_LIBS) -lcmocka -lpthread
 
 $(BIN)/unit/%: $(OBJECTS)/tests/unit/%.o $(ENGINE) $(COMPILER)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $(LINKED) $(LIBRARY_LIBS) -lcmocka -lpthread
+	$(call say,LINK)$(CC) $(ALL_LDFLAGS) -o $@ $(LINKED) $(LIBRARY_LIBS) -lcmocka -lpthread
 
 -include $(UNIT_SOURCES:%.c=$(OBJECTS)/%.d)
 
@@ -45,20 +45,20 @@ COMPARE_TOOLS := $(BIN)/unwind_compare $(BIN)/unwind_compare_i386
 
 $(BIN)/unwind_compare: $(OBJECTS)/tests/e2e/unwind_compare.o $(ENGINE) $(COMPILER)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $(LINKED) $(LIBRARY_LIBS) -lpthread
+	$(call say,LINK)$(CC) $(ALL_LDFLAGS) -o $@ $(LINKED) $(LIBRARY_LIBS) -lpthread
 
 $(I386_OBJECTS)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(I386_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(I386_CFLAGS) -MMD -MP -c -o $@ $<
 
 # An archive of its own, so that only what is needed is linked: the seccomp filter's library is not there for i386.
 $(I386_OBJECTS)/engine.a: $(filter-out %/unwind_compare.o,$(COMPARE_I386_OBJECTS))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 $(BIN)/unwind_compare_i386: $(I386_OBJECTS)/tests/e2e/unwind_compare.o $(I386_OBJECTS)/engine.a $(COMPILER)
 	@mkdir -p $(@D)
-	$(CC) -m32 $(CFLAGS) $(LDFLAGS) -o $@ $(LINKED) $(I386_LIBRARIES)
+	$(call say,LINK)$(CC) -m32 $(CFLAGS) $(LDFLAGS) -o $@ $(LINKED) $(I386_LIBRARIES)
 
 -include $(COMPARE_I386_OBJECTS:.o=.d) $(OBJECTS)/tests/e2e/unwind_compare.d
 
@@ -82,6 +82,6 @@ bench: $(BIN)/forktrace $(BENCH_PROGRAMS) targets
 
 $(BIN)/bench/%: $(OBJECTS)/tests/bench/%.o $(ENGINE) $(COMPILER)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -Wl,--as-needed -o $@ $(LINKED) $(LIBRARY_LIBS)
+	$(call say,LINK)$(CC) $(ALL_LDFLAGS) -Wl,--as-needed -o $@ $(LINKED) $(LIBRARY_LIBS)
 
 -include $(BENCH_SOURCES:%.c=$(OBJECTS)/%.d)
