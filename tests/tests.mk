@@ -36,7 +36,8 @@ $(BIN)/unit/%: $(OBJECTS)/tests/unit/%.o $(ENGINE) $(COMPILER)
 # are there without their headers: libdw's are the same for all, libunwind's are unpacked there by .ci/deps.
 I386_ROOT := build/i386-root
 I386_OBJECTS := $(OBJECTS)-i386
-I386_LIBRARIES := -L/usr/lib/i386-linux-gnu -l:libdw.so.1 -l:libelf.so.1 -l:libunwind-x86.so.8 -l:libunwind.so.8
+I386_PLACES := $(I386_ROOT)/usr/lib/i386-linux-gnu $(I386_ROOT)/lib/i386-linux-gnu
+I386_LIBRARIES := $(I386_PLACES:%=-L%) -Wl,--disable-new-dtags $(I386_PLACES:%=-Wl,-rpath,$(CURDIR)/%) $(I386_PLACES:%=-Wl,-rpath-link,%) -l:libdw.so.1 -l:libelf.so.1 -l:libunwind-x86.so.8 -l:libunwind.so.8
 I386_CFLAGS = $(BASE_CFLAGS) $(CFLAGS) -m32 -isystem $(I386_ROOT)/usr/include/i386-linux-gnu
 COMPARE_SOURCES := tests/e2e/unwind_compare.c \
 	$(wildcard $(foreach folder,base arch parse target symbol unwind,tracer/$(folder)/*.c))
