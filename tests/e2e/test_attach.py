@@ -525,7 +525,8 @@ class Attach(unittest.TestCase):
         run.signal(signal.SIGTERM)
         self.assertEqual(run.finish(), 0)
         for tid in live_support.thread_ids(program.pid):
-            self.assertEqual(support.process_state(f"{program.pid}/task/{tid}"), "T")
+            # let go, it runs for a moment before it stops again
+            live_support.wait_state(f"{program.pid}/task/{tid}", "T", "it was stopped again")
         program.signal(signal.SIGCONT)
         self.check_works(program)
 

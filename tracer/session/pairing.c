@@ -185,11 +185,28 @@ static bool take_parked(struct session *session, pid_t tid, struct wait_status *
 	return false;
 }
 
+/* All that waited for a task that is known now: its first stop, and perhaps its end. */
+static void follow_parked(struct session *session, pid_t tid)
+{
+	struct wait_status status;
+
+	while (take_parked(session, tid, &status))
+		follow_status(session, tid, status);
+}
+
+static bool is_parked(const struct session *session, pid_t tid)
+{
+	for (size_t i = 0; i < session->parked.count; i++) {
+		if (session->parked.items[i].tid == tid)
+			return true;
+	}
+	return false;
+}
+
 void pair_parent_event(struct session *session, struct task *parent, enum fork_kind kind)
 {
 	unsigned long child_tid;
 	struct registers registers;
-	struct wait_status early;
 	struct error *error = ptrace_event_message(parent->tid, &child_tid);
 
 	if (!error)
@@ -204,7 +221,7 @@ void pair_parent_event(struct session *session, struct task *parent, enum fork_k
 	parent->space->tid = parent->tid;
 	parent->call.event_seen = true;
 
-	bool parked = take_parked(session, (pid_t)child_tid, &early);
+	bool parked = is_parked(session, (pid_t)child_tid);
 	bool thread = parent->call.fork.flags & CLONE_THREAD;
 
 	if (thread && !session->options.threads) {
@@ -228,8 +245,7 @@ void pair_parent_event(struct session *session, struct task *parent, enum fork_k
 		child->child_of = pair;
 	}
 	follow_resume(session, parent, 0);
-	if (parked)
-		follow_status(session, (pid_t)child_tid, early);
+	follow_parked(session, (pid_t)child_tid);
 }
 
 void pair_parent_returned(struct session *session, struct task *parent, int64_t result)
@@ -381,6 +397,7 @@ static void adopt(struct session *session, pid_t tid, struct wait_status status)
 		session_notice(session, child, "process %d appeared without the event of the fork that made it", tid);
 	}
 	follow_status(session, tid, status);
+	follow_parked(session, tid);
 }
 
 /* The first parked stop; SIZE_MAX: none. An end without a stop is that of a process that forktrace inherited or started
