@@ -154,16 +154,24 @@ void call_restore_untraced(struct session *session, struct task *task, const str
 void pair_parent_event(struct session *session, struct task *parent, enum fork_kind kind);
 void pair_parent_returned(struct session *session, struct task *parent, int64_t result);
 void pair_child_first_stop(struct session *session, struct task *child);
+struct fork_pair *pair_open(struct session *session, enum fork_kind kind, const struct watched_call *call);
+void pair_count(struct session *session, const struct fork_record *record);
+void pair_free(struct fork_pair *pair);
+/* Sends the record on its way, and frees the pair, once both halves are there. */
+void pair_finish_if_complete(struct session *session, struct fork_pair *pair);
+/* Handles all that waited for a task that is known now: its first stop, and perhaps its end. */
+void pair_follow_parked(struct session *session, pid_t tid);
+void fork_record_destroy(struct fork_record *record);
+
+/* --- orphans.c: halves that will never come --- */
 /* The task has ended, or was let go, with a half of its still open. */
 void pair_task_lost(struct session *session, struct task *task, const char *reason);
-/* Parks a status of an unknown task; takes one that waits for `tid`. */
+/* Parks a status of an unknown task. */
 void pair_park(struct session *session, pid_t tid, struct wait_status status);
 /* Gives parked children whose parent died before its event a record all the same. */
 void pair_adopt_orphans(struct session *session);
 /* Whether a stopped task waits for its parent's event. */
 bool pair_stops_parked(const struct session *session);
-void pair_free(struct fork_pair *pair);
-void fork_record_destroy(struct fork_record *record);
 
 /* --- entry.c --- */
 struct entry_fact {

@@ -1,6 +1,5 @@
 /* Pairs the two halves of a fork: the parent's event and return, the child's first stop. They come in any order. */
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,7 @@ static const char *join_reasons(struct session *session, const char *parent, con
 	return string_intern(session->pool, text);
 }
 
-static void count_fork(struct session *session, const struct fork_record *record)
+void pair_count(struct session *session, const struct fork_record *record)
 {
 	struct totals *totals = &session->totals;
 
@@ -53,7 +52,7 @@ void pair_free(struct fork_pair *pair)
 	free(pair);
 }
 
-static void finish_if_complete(struct session *session, struct fork_pair *pair)
+void pair_finish_if_complete(struct session *session, struct fork_pair *pair)
 {
 	if (!pair->parent_done || !pair->child_done)
 		return;
@@ -103,7 +102,7 @@ static void read_parent_kernel_half(struct session *session, struct task *parent
 		task_refresh_comm(parent);
 }
 
-static struct fork_pair *open_pair(struct session *session, enum fork_kind kind, const struct watched_call *call)
+struct fork_pair *pair_open(struct session *session, enum fork_kind kind, const struct watched_call *call)
 {
 	struct fork_pair *pair = memory_alloc(sizeof(*pair));
 
@@ -186,7 +185,7 @@ static bool take_parked(struct session *session, pid_t tid, struct wait_status *
 }
 
 /* All that waited for a task that is known now: its first stop, and perhaps its end. */
-static void follow_parked(struct session *session, pid_t tid)
+void pair_follow_parked(struct session *session, pid_t tid)
 {
 	struct wait_status status;
 
@@ -231,12 +230,12 @@ void pair_parent_event(struct session *session, struct task *parent, enum fork_k
 		if (!parent->call.untraced)
 			parent->call = (struct watched_call){.kind = CALL_NONE};
 	} else {
-		struct fork_pair *pair = open_pair(session, kind, &parent->call);
+		struct fork_pair *pair = pair_open(session, kind, &parent->call);
 
 		pair->seq = session_next_seq(session);
 		read_parent_half(session, parent, pair, &registers);
 		pair->record->order = parked ? ORDER_CHILD_FIRST : ORDER_PARENT_FIRST;
-		count_fork(session, pair->record);
+		pair_count(session, pair->record);
 
 		struct task *child = add_child(session, parent, (pid_t)child_tid, parent->call.fork.flags);
 
@@ -245,7 +244,7 @@ void pair_parent_event(struct session *session, struct task *parent, enum fork_k
 		child->child_of = pair;
 	}
 	follow_resume(session, parent, 0);
-	follow_parked(session, (pid_t)child_tid);
+	pair_follow_parked(session, (pid_t)child_tid);
 }
 
 void pair_parent_returned(struct session *session, struct task *parent, int64_t result)
@@ -260,7 +259,7 @@ void pair_parent_returned(struct session *session, struct task *parent, int64_t 
 	pair->record->parent.ret_ns = session_now(session) - pair->time_ns;
 	pair->parent_done = true;
 	parent->parent_of = NULL;
-	finish_if_complete(session, pair);
+	pair_finish_if_complete(session, pair);
 }
 
 /* --- the child's half --- */
@@ -303,129 +302,5 @@ void pair_child_first_stop(struct session *session, struct task *child)
 	task_name_fill(child, &pair->record->child.task);
 	pair->child_done = true;
 	child->child_of = NULL;
-	finish_if_complete(session, pair);
-}
-
-/* --- what goes wrong --- */
-
-/* Killed inside the call, before its event could be read: whether there is a child is not known yet. */
-static void remember_parentless(struct session *session, struct task *task, const char *reason)
-{
-	struct fork_pair *pair = open_pair(session, FORK_KIND_FORK, &task->call);
-
-	if (task->call.fork.flags & CLONE_VFORK)
-		pair->record->kind = FORK_KIND_VFORK;
-	else if (task->call.fork.exit_signal != SIGCHLD)
-		pair->record->kind = FORK_KIND_CLONE;
-	task_name_fill(task, &pair->record->parent.task);
-	pair->record->parent.ret_reason = reason;
-	pair->parent_kernel_reason = "the parent was killed before its fork event could be read";
-	pair->parent_done = true;
-	vector_push(&session->parentless, pair);
-}
-
-void pair_task_lost(struct session *session, struct task *task, const char *reason)
-{
-	struct fork_pair *as_parent = task->parent_of, *as_child = task->child_of;
-
-	task->parent_of = NULL;
-	task->child_of = NULL;
-	if (as_parent) {
-		as_parent->record->parent.ret_reason = reason;
-		as_parent->parent_done = true;
-		finish_if_complete(session, as_parent);
-	} else if (task->call.kind == CALL_FORK && !task->call.event_seen) {
-		remember_parentless(session, task, reason);
-	}
-	if (as_child) {
-		as_child->record->child.ret_reason = reason;
-		task_name_fill(task, &as_child->record->child.task);
-		as_child->child_kernel_reason = "the child ended before its first stop";
-		as_child->child_done = true;
-		finish_if_complete(session, as_child);
-	}
-}
-
-void pair_park(struct session *session, pid_t tid, struct wait_status status)
-{
-	vector_push(&session->parked, (struct parked){.tid = tid, .status = status});
-	pair_adopt_orphans(session);
-}
-
-/* Somebody who lives is inside the fork family, and its event has not been seen: a parked child may be its. */
-static bool fork_event_expected(const struct session *session)
-{
-	struct task *task;
-
-	for (size_t i = 0; (task = map_next(&session->tasks, &i));) {
-		if (task->call.kind == CALL_FORK && !task->call.event_seen)
-			return true;
-		/* Attached, and not stopped yet: it may be inside any call. */
-		if (!task->call_state_known)
-			return true;
-	}
-	return false;
-}
-
-static struct fork_pair *take_parentless(struct session *session)
-{
-	struct fork_pair *pair;
-
-	if (!session->parentless.count)
-		return NULL;
-	pair = session->parentless.items[0];
-	vector_remove(&session->parentless, 0);
-	return pair;
-}
-
-static void adopt(struct session *session, pid_t tid, struct wait_status status)
-{
-	struct fork_pair *pair = take_parentless(session);
-	struct task *child = task_add(session, tid, tid);
-
-	child->new_task = true;
-	child->execed = true;
-	child->call_state_known = true;
-	child->elsewhere = true;
-	child->space = space_create(tid);
-	task_refresh_comm(child);
-	child->child_of = pair;
-	if (pair) {
-		pair->seq = session_next_seq(session);
-		count_fork(session, pair->record);
-	} else {
-		session_notice(session, child, "process %d appeared without the event of the fork that made it", tid);
-	}
-	follow_status(session, tid, status);
-	follow_parked(session, tid);
-}
-
-/* The first parked stop; SIZE_MAX: none. An end without a stop is that of a process that forktrace inherited or started
- * for itself: it stays for its owner. */
-static size_t find_parked_stop(const struct session *session)
-{
-	for (size_t i = 0; i < session->parked.count; i++) {
-		enum wait_kind kind = session->parked.items[i].status.kind;
-
-		if (kind != WAIT_EXITED && kind != WAIT_KILLED)
-			return i;
-	}
-	return SIZE_MAX;
-}
-
-bool pair_stops_parked(const struct session *session)
-{
-	return find_parked_stop(session) != SIZE_MAX;
-}
-
-void pair_adopt_orphans(struct session *session)
-{
-	size_t found;
-
-	while ((found = find_parked_stop(session)) != SIZE_MAX && !fork_event_expected(session)) {
-		struct parked parked = session->parked.items[found];
-
-		vector_remove(&session->parked, found);
-		adopt(session, parked.tid, parked.status);
-	}
+	pair_finish_if_complete(session, pair);
 }
