@@ -125,6 +125,7 @@ static struct error *block_signals(struct run *run)
 
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
+	sigaddset(&mask, SIGIO);
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGHUP);
@@ -247,7 +248,11 @@ static void read_signal(struct run *run)
 {
 	struct signalfd_siginfo info;
 
-	if (read(run->signals, &info, sizeof(info)) == (ssize_t)sizeof(info) && info.ssi_signo != SIGCHLD)
+	if (read(run->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGIO)
+		session_drain(run->session);
+	else if (info.ssi_signo != SIGCHLD)
 		on_interrupt(run, &info);
 }
 

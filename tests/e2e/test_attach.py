@@ -511,7 +511,9 @@ class Attach(unittest.TestCase):
         self.assertIn(support.process_state(program.pid), live_support.STOPPED)
         run.signal(signal.SIGINT)
         self.assertEqual(run.finish(), 0)
-        self.assertEqual((support.process_state(program.pid), support.tracer_of(program.pid)), ("T", 0))
+        # let go, it runs for a moment before it stops again
+        live_support.wait_state(program.pid, "T", "it was stopped again")
+        self.assertEqual(support.tracer_of(program.pid), 0)
         self.assertEqual(program.output_text, b"")
         program.signal(signal.SIGCONT)
         self.assertTrue(program.read_line().startswith(b"expect fork "))
@@ -659,7 +661,8 @@ class Attach(unittest.TestCase):
         """One that was stopped stays stopped."""
         stopped = self.start_stopped()
         self.check_refused(["-p", f"{stopped.pid},2147483647"], "2147483647", "no process")
-        self.assertEqual((support.process_state(stopped.pid), support.tracer_of(stopped.pid)), ("T", 0))
+        live_support.wait_state(stopped.pid, "T", "it was stopped again")
+        self.assertEqual(support.tracer_of(stopped.pid), 0)
         stopped.signal(signal.SIGCONT)
         self.check_works(stopped)
 

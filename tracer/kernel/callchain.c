@@ -21,8 +21,10 @@
 
 static const uint64_t SAMPLE_TYPE = PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_RAW;
 
-/* Some 1,400 forks of the whole machine between two stops. */
-enum { RING_PAGES = 64 };
+enum {
+	RING_PAGES = 128, /* some 2,500 forks of the whole machine */
+	FILLING = 4,      /* the reader is told when so many parts of a ring hold something new */
+};
 
 /* One CPU's ring. */
 struct ring {
@@ -129,6 +131,8 @@ static struct error *open_cpu(struct callchain *callchain, int cpu)
 	    .config = callchain->id,
 	    .sample_period = 1,
 	    .sample_type = SAMPLE_TYPE,
+	    .watermark = 1,
+	    .wakeup_watermark = (uint32_t)(RING_PAGES * callchain->page_size / FILLING),
 	    .exclude_callchain_user = 1,
 	    .use_clockid = 1,
 	    .clockid = CLOCK_MONOTONIC,
@@ -236,6 +240,18 @@ void callchain_destroy(struct callchain *callchain)
 	}
 	vector_deinit(&callchain->rings);
 	free(callchain);
+}
+
+void callchain_notify(const struct callchain *callchain)
+{
+	struct f_owner_ex owner = {.type = F_OWNER_TID, .pid = gettid()};
+
+	for (size_t i = 0; i < callchain->rings.count; i++) {
+		int fd = callchain->rings.items[i].fd;
+
+		if (!fcntl(fd, F_SETOWN_EX, &owner))
+			fcntl(fd, F_SETFL, O_ASYNC);
+	}
 }
 
 const char *callchain_tracepoint(const struct callchain *callchain)

@@ -34,6 +34,9 @@ struct callchain_sample {
 struct error *callchain_create(struct callchain **callchain);
 void callchain_destroy(struct callchain *callchain); /* accepts NULL */
 
+/* Has the calling thread sent SIGIO, which it must have blocked, while rings are filling. */
+void callchain_notify(const struct callchain *callchain);
+
 /* "task:task_newtask" */
 const char *callchain_tracepoint(const struct callchain *callchain);
 

@@ -153,7 +153,7 @@ static void take_sample(void *context, const struct callchain_sample *sample)
 	watched->addresses.count = sample->count;
 }
 
-static void drain(struct live_kernel *live)
+void live_kernel_drain(struct live_kernel *live)
 {
 	if (live->callchain)
 		callchain_drain(live->callchain, &(struct callchain_sink){wants_sample, take_sample, live});
@@ -238,6 +238,12 @@ static struct stack *sample_stack(struct live_kernel *live, const struct watched
 	return stack;
 }
 
+void live_kernel_notify(struct live_kernel *live)
+{
+	if (live->callchain)
+		callchain_notify(live->callchain);
+}
+
 void live_kernel_defer_names(struct live_kernel *live)
 {
 	live->defer_names = true;
@@ -249,7 +255,7 @@ void live_kernel_take_parent(struct live_kernel *live, pid_t tid, struct live_pa
 	bool named = !live->kallsyms_reason || live->child_reason;
 
 	*parent = (struct live_parent){0};
-	drain(live);
+	live_kernel_drain(live);
 	watched = map_get(&live->watched, (uint64_t)tid);
 	if (watched && watched->have_sample) {
 		watched->have_sample = false;

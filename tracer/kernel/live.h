@@ -30,6 +30,11 @@ const char *live_kernel_child_reason(const struct live_kernel *live);
 void live_kernel_watch(struct live_kernel *live, pid_t tid);
 void live_kernel_forget(struct live_kernel *live, pid_t tid);
 
+/* Has the calling thread sent SIGIO, which it must have blocked, while samples of the whole machine's forks fill the
+ * rings and no fork of ours empties them: live_kernel_drain does then. */
+void live_kernel_notify(struct live_kernel *live);
+void live_kernel_drain(struct live_kernel *live);
+
 /* At the parent's fork event stop: drains the rings and takes the newest sample of `tid` (a stopped task makes no
  * further call, so that it is this fork's; older ones belong to calls without an event stop and are dropped). *stack
  * becomes the caller's (one reference), or NULL with *reason (string pool) when there is none (it then falls back to

@@ -96,8 +96,10 @@ struct session *session_create(const struct session_options *options, const stru
 	session->capture = capture_create(&capture, session->pool, &session->log);
 	if (options->kernel_half)
 		session->live = live_kernel_create(session->pool, &session->log, options->cache);
-	if (session->live)
+	if (session->live) {
 		live_kernel_defer_names(session->live);
+		live_kernel_notify(session->live);
+	}
 	session->kernel_release = string_intern(session->pool, uname(&machine) ? "unknown" : machine.release);
 	error_destroy(process_pid_namespaces(getpid(), &session->own_pid_namespace, &session->children_pid_namespace));
 	session->exit_status = -1;
@@ -254,6 +256,12 @@ void session_dispatch(struct session *session)
 	if (nobody_left)
 		follow_lost(session, 0);
 	writer_flush(session->writer);
+}
+
+void session_drain(struct session *session)
+{
+	if (session->live)
+		live_kernel_drain(session->live);
 }
 
 bool session_done(const struct session *session)

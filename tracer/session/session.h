@@ -1,7 +1,8 @@
 /* A run: starts or attaches to programs, follows every process they create, and tells what happened as events.
  *
  * All calls come from one thread, the one that called session_create (ptrace belongs to a thread). That thread keeps
- * SIGCHLD blocked and calls session_dispatch whenever the signal is pending. */
+ * SIGCHLD and SIGIO blocked. Whenever SIGCHLD is pending it takes it and then calls session_dispatch; whenever SIGIO
+ * is, session_drain. */
 #ifndef FORKTRACE_SESSION_SESSION_H
 #define FORKTRACE_SESSION_SESSION_H
 
@@ -53,6 +54,9 @@ struct error *session_attach(struct session *session, pid_t pid);
 /* Handles every stop and end that is waiting; never blocks, but to let the sink catch up when thousands of events wait
  * for it. */
 void session_dispatch(struct session *session);
+
+/* Takes in kernel samples that pile up, for want of forks of ours, because the rest of the machine forks. */
+void session_drain(struct session *session);
 
 /* Nothing is traced any more. */
 bool session_done(const struct session *session);
