@@ -25,13 +25,13 @@ extern struct error error_gone;
 extern struct error error_fault;
 
 /* Returns a heap-allocated error, owned by the caller. `object` may be NULL and is copied. `format` is printf's. */
-__attribute__((format(printf, 4, 5))) struct error *error_create(enum error_code code, int sys_errno,
-								 const char *object, const char *format, ...);
+__attribute__((returns_nonnull, format(printf, 4, 5))) struct error *
+error_create(enum error_code code, int sys_errno, const char *object, const char *format, ...);
 
 /* An error of a system call: ESRCH gives error_gone, EFAULT gives error_fault, EPERM and EACCES give
  * ERROR_DENIED, the rest ERROR_SYSTEM; strerror's text is appended to the message. */
-__attribute__((format(printf, 3, 4))) struct error *error_system(int sys_errno, const char *object, const char *format,
-								 ...);
+__attribute__((returns_nonnull, format(printf, 3, 4))) struct error *error_system(int sys_errno, const char *object,
+										  const char *format, ...);
 
 /* Frees; NULL and the static errors are accepted. */
 void error_destroy(struct error *error);

@@ -177,7 +177,7 @@ static struct error *open_online(struct callchain *callchain)
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct error *error = fd < 0 ? error_system(errno, path, "opening %s failed", path) : buffer_read_fd(&list, fd);
 
-	return error ? error : open_cpus(callchain, list.data);
+	return error ? error : open_cpus(callchain, list.data ? list.data : "");
 }
 
 struct error *callchain_create(struct callchain **callchain)

@@ -108,7 +108,7 @@ static struct stack *parse(struct stack_file *file, const char *text, size_t siz
 struct error *stack_file_read(struct stack_file *file, pid_t tid, struct stack **stack)
 {
 	char path[32];
-	size_t size;
+	size_t size = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/stack", (int)tid);
 

@@ -233,6 +233,8 @@ void kallsyms_parse(const char *text, size_t size, struct kallsyms *kallsyms)
 
 	bool sorted = is_sorted(&parser);
 
+	/* So that there is an array even where no line is a symbol. */
+	vector_reserve(&parser.symbols, 1);
 	if (!sorted)
 		qsort(parser.symbols.items, parser.symbols.count, sizeof(parser.symbols.items[0]), compare);
 	drop_aliases(&parser);

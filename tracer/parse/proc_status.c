@@ -136,7 +136,8 @@ static void read_line(struct span line, struct proc_status *status, struct seen 
 	if (take_name(&line)) {
 		read_name(line, status);
 	} else if (take_key(&line, "State")) {
-		status->state = line.at < line.end ? *line.at : '\0';
+		if (line.at < line.end)
+			status->state = *line.at;
 	} else if (take_key(&line, "Tgid")) {
 		read_pid(line, &status->tgid);
 	} else if (take_key(&line, "Pid")) {

@@ -49,7 +49,7 @@ struct error *process_check_proc(void)
 struct error *process_status(pid_t tid, struct proc_status *status)
 {
 	char text[4096];
-	size_t size;
+	size_t size = 0;
 	struct error *error = read_file(tid, "status", text, sizeof(text), &size);
 
 	if (error)
@@ -62,7 +62,7 @@ struct error *process_status(pid_t tid, struct proc_status *status)
 struct error *process_comm(pid_t tid, char comm[16])
 {
 	char text[64];
-	size_t size;
+	size_t size = 0;
 	struct error *error = read_file(tid, "comm", text, sizeof(text), &size);
 
 	if (error)
