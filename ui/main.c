@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "ui/find_program.h"
 #include "ui/options.h"
 #include "ui/report/report.h"
+#include "ui/spin.h"
 
 enum {
 	EXIT_NOT_EXECUTABLE = 126,
@@ -130,7 +132,7 @@ static struct error *block_signals(struct run *run)
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGHUP);
 	sigaddset(&mask, SIGQUIT);
-	run->signals = signalfd(-1, &mask, SFD_CLOEXEC);
+	run->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	sigaddset(&mask, SIGPIPE);
 	sigaddset(&mask, SIGXFSZ);
 	run->original_sigchld = signal(SIGCHLD, SIG_DFL);
@@ -244,26 +246,48 @@ static void on_interrupt(struct run *run, const struct signalfd_siginfo *info)
 		session_forward_signal(run->session, (int)info->ssi_signo);
 }
 
-static void read_signal(struct run *run)
+/* Takes what waits; SIGCHLD only says that there is something to dispatch. */
+static void read_signals(struct run *run)
 {
-	struct signalfd_siginfo info;
+	struct signalfd_siginfo infos[8];
+	ssize_t got = read(run->signals, infos, sizeof(infos));
 
-	if (read(run->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return;
-	if (info.ssi_signo == SIGIO)
-		session_drain(run->session);
-	else if (info.ssi_signo != SIGCHLD)
-		on_interrupt(run, &info);
+	for (ssize_t i = 0; i < got / (ssize_t)sizeof(infos[0]); i++) {
+		if (infos[i].ssi_signo == SIGIO)
+			session_drain(run->session);
+		else if (infos[i].ssi_signo != SIGCHLD)
+			on_interrupt(run, &infos[i]);
+	}
 }
+
+static bool dispatch(void *session)
+{
+	return session_dispatch(session);
+}
+
+/* While stops follow one another without a pause, signals are looked for once in so many of them. */
+enum { STOPS_PER_LOOK = 64 };
 
 static void loop(struct run *run)
 {
+	struct pollfd signals = {.fd = run->signals, .events = POLLIN};
+	struct spin spin = spin_create();
+	unsigned stops = 0;
+
 	for (;;) {
-		session_dispatch(run->session);
+		bool stopped = spin_until(&spin, dispatch, run->session);
+
 		/* A second request ends an attachment at once: the kernel lets go of what is left. */
 		if (session_done(run->session) || (is_attached(run) && run->interrupts > 1))
 			return;
-		read_signal(run);
+		if (stopped && ++stops % STOPS_PER_LOOK)
+			continue;
+		if (!stopped) {
+			spin_asleep(&spin);
+			poll(&signals, 1, -1);
+			spin_awake(&spin);
+		}
+		read_signals(run);
 	}
 }
 

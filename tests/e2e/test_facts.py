@@ -189,7 +189,7 @@ class Facts:
         self.assertRegex(names[-1], f"^({ENTRY_SYMBOLS[record['entry']]})$")
         child = callstack.symbols(kernel["child_frames"])
         self.assertTrue(any(name.startswith("ret_from_fork") for name in child), child)
-        self.assertEqual({frame["method"] for frame in kernel["child_frames"]}, {"proc-stack"})
+        self.assertEqual({frame["method"] for frame in kernel["child_frames"]}, {"perf"})
         for frame in frames + kernel["child_frames"]:
             self.assertTrue(frame["certain"])
 

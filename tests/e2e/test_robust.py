@@ -190,7 +190,8 @@ class Size(unittest.TestCase):
 
     def test_few_descriptors(self):
         """With hardly any descriptor left a record may lack names; the program runs as ever."""
-        limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (14, 14))
+        few = 12 + 2 * os.cpu_count()  # two perf events a CPU
+        limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (few, few))
         with tempfile.NamedTemporaryFile() as report:
             run = live_support.run_prepared([support.FORKTRACE, "-f", "json", "-o", report.name,
                                              support.target("x86_64", "test_storm"), "30"], limit)

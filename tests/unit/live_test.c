@@ -13,7 +13,7 @@
 
 #include "tests/unit/live_trace.h"
 
-enum { STORM_FORKS = 300, TIME_LIMIT = 60 };
+enum { STORM_FORKS = 300, MANY_STRANGERS = 1500, TIME_LIMIT = 60 };
 
 static struct string_pool *pool;
 static struct live_kernel *live;
@@ -127,7 +127,48 @@ static void parent_chain_runs_from_copy_process_to_the_entry(void **state)
 	assert_int_equal(live_kernel_lost(live), 0);
 }
 
-static void child_stack_ends_in_ret_from_fork(void **state)
+static void assert_child_stack(const struct stack *stack)
+{
+	assert_non_null(stack);
+	assert_true(has_frame(stack, "ret_from_fork"));
+	assert_false(has_frame(stack, "ptrace_"));
+	assert_false(has_frame(stack, "get_signal"));
+	assert_false(has_frame(stack, "__send_signal"));
+	assert_false(has_frame(stack, "do_notify_parent"));
+}
+
+static void child_chain_ends_in_ret_from_fork(void **state)
+{
+	__attribute__((cleanup(outcome_cleanup))) struct outcome outcome;
+
+	(void)state;
+	need_callchains();
+	trace(live, run_storm, &outcome);
+	assert_int_equal(outcome.children, STORM_FORKS);
+	assert_int_equal(outcome.child_methods, 1 << METHOD_PERF);
+	assert_child_stack(outcome.child);
+	for (size_t i = 0; i < outcome.child->count; i++)
+		assert_true(outcome.child->frames[i].pc > outcome.child->frames[i].offset);
+}
+
+/* In another pid namespace, where the filter cannot name the tracer, its tracees are still told from others'. */
+static void strangers_are_not_kept(void **state)
+{
+	__attribute__((cleanup(outcome_cleanup))) struct outcome outcome;
+
+	(void)state;
+	need_callchains();
+	trace_watched(live, run_storm, false, &outcome);
+	assert_int_equal(outcome.child_methods, 1 << METHOD_PERF);
+	for (int i = 0; i < MANY_STRANGERS / STORM_FORKS; i++) {
+		outcome_cleanup(&outcome);
+		trace_watched(live, run_storm, false, &outcome);
+	}
+	assert_int_equal(outcome.child_methods, 1 << METHOD_PERF);
+}
+
+/* Without a sample, here because it was taken already, the stack file serves. */
+static void child_stack_file_ends_in_ret_from_fork(void **state)
 {
 	__attribute__((cleanup(outcome_cleanup))) struct outcome outcome;
 
@@ -135,13 +176,10 @@ static void child_stack_ends_in_ret_from_fork(void **state)
 	need_stack_files();
 	trace(live, run_fork, &outcome);
 	assert_int_equal(outcome.children, 1);
-	assert_non_null(outcome.child);
-	assert_true(has_frame(outcome.child, "ret_from_fork"));
-	assert_false(has_frame(outcome.child, "ptrace_"));
-	assert_false(has_frame(outcome.child, "get_signal"));
-	assert_int_equal(outcome.child->frames[0].method, METHOD_PROC_STACK);
-	assert_int_equal(outcome.child->frames[0].pc, 0);
-	assert_int_not_equal(outcome.child->frames[0].offset, 0);
+	assert_child_stack(outcome.child_file);
+	assert_int_equal(outcome.child_file->frames[0].method, METHOD_PROC_STACK);
+	assert_int_equal(outcome.child_file->frames[0].pc, 0);
+	assert_int_not_equal(outcome.child_file->frames[0].offset, 0);
 }
 
 static void int80_enters_by_its_own_way(void **state)
@@ -269,7 +307,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    live_unit_test(parent_chain_runs_from_copy_process_to_the_entry),
-	    live_unit_test(child_stack_ends_in_ret_from_fork),
+	    live_unit_test(child_chain_ends_in_ret_from_fork),
+	    live_unit_test(child_stack_file_ends_in_ret_from_fork),
+	    live_unit_test(strangers_are_not_kept),
 	    live_unit_test(int80_enters_by_its_own_way),
 	    live_unit_test(a_storm_loses_nothing_and_shares_its_stacks),
 	    live_unit_test(an_untraced_clone_is_not_taken_for_the_fork),

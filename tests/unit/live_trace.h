@@ -13,6 +13,8 @@ struct outcome {
 	bool times_ascend;
 	struct live_parent parent; /* of the last fork */
 	struct stack *child;       /* of the last child */
+	struct stack *child_file;  /* the same, asked for once more, when there is no sample any more */
+	unsigned child_methods;    /* a bit for each that found a child's innermost frame */
 };
 
 static inline void outcome_take_parent(struct live_kernel *live, pid_t tid, struct outcome *outcome)
@@ -30,10 +32,16 @@ static inline void outcome_take_parent(struct live_kernel *live, pid_t tid, stru
 static inline void outcome_take_child(struct live_kernel *live, pid_t tid, struct outcome *outcome)
 {
 	const char *reason;
+	siginfo_t info;
 
+	assert_int_equal(ptrace(PTRACE_GETSIGINFO, tid, NULL, &info), 0); /* live_kernel_take_child asks for it */
 	stack_unref(outcome->child);
+	stack_unref(outcome->child_file);
 	outcome->child = live_kernel_take_child(live, tid, &reason);
+	outcome->child_file = live_kernel_take_child(live, tid, &reason);
 	outcome->children++;
+	if (outcome->child)
+		outcome->child_methods |= 1U << outcome->child->frames[0].method;
 }
 
 /* Traces `run` to its end, as a session does: each stop is looked at while the task is in it. */
@@ -74,6 +82,7 @@ static inline void outcome_cleanup(struct outcome *outcome)
 {
 	stack_unref(outcome->parent.stack);
 	stack_unref(outcome->child);
+	stack_unref(outcome->child_file);
 }
 
 static inline int reap(pid_t child)

@@ -38,7 +38,7 @@ static int skip_stop(const char *text, struct proc_stack_frame *frame)
 	int skipped = 0;
 
 	while (proc_stack_next(&at, end, frame)) {
-		if (!proc_stack_frame_is_stop(frame))
+		if (!kernel_function_is_stop(frame->symbol, frame->symbol_length))
 			return skipped;
 		skipped++;
 	}
@@ -136,7 +136,7 @@ static void survives_being_cut(void **state)
 
 		memcpy(copy, child_text, size);
 		while (proc_stack_next(&at, copy + size, &frame)) {
-			proc_stack_frame_is_stop(&frame);
+			kernel_function_is_stop(frame.symbol, frame.symbol_length);
 			count++;
 		}
 		assert_in_range(count, 0, 7);

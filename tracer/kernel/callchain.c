@@ -4,10 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,9 +30,10 @@ enum {
 	FILLING = 4,      /* the reader is told when so many parts of a ring hold something new */
 };
 
-/* One CPU's ring. */
+/* One CPU's ring: the event of forks, and that of stops, which writes into the same ring. */
 struct ring {
 	int fd;
+	int stop_fd; /* -1: none */
 	struct perf_event_mmap_page *control;
 	size_t mapped;
 };
@@ -45,9 +50,14 @@ static const struct tracepoint tracepoints[] = {
     {"sched:sched_process_fork", "sched/sched_process_fork", "parent_comm"},
 };
 
+/* Fires in a task that stops for its tracer, when that is told by SIGCHLD. */
+static const char STOP_PATH[] = "signal/signal_generate";
+
 struct callchain {
 	const struct tracepoint *tracepoint;
 	uint64_t id;
+	uint64_t stop_id;     /* 0: not to be had */
+	char stop_filter[64]; /* what of it is wanted: see set_stop_filter */
 	bool have_comm;
 	struct tracepoint_field comm;
 	VECTOR(struct ring) rings;
@@ -57,12 +67,41 @@ struct callchain {
 	struct callchain_sample sample;
 };
 
-/* Finds the first tracepoint that this kernel has. */
-static struct error *find_tracepoint(struct callchain *callchain)
+/* PTRACE_EVENT_STOP, which a child's first stop is, is told with CLD_STOPPED; all other ptrace stops with CLD_TRAPPED
+ * (do_jobctl_trap in kernel/signal.c, Linux 6.18). So hardly more than those fires. The tracer's number in the record
+ * is that of the initial pid namespace: unknown in another. */
+static void set_stop_filter(struct callchain *callchain)
+{
+	enum { INITIAL_PID_NAMESPACE = 0xeffffffc /* PROC_PID_INIT_INO, linux/proc_ns.h */ };
+	struct stat own;
+	int length = snprintf(callchain->stop_filter, sizeof(callchain->stop_filter), "sig == %d && code == %d",
+			      SIGCHLD, CLD_STOPPED);
+
+	if (!stat("/proc/self/ns/pid", &own) && own.st_ino == INITIAL_PID_NAMESPACE)
+		snprintf(callchain->stop_filter + length, sizeof(callchain->stop_filter) - (size_t)length,
+			 " && pid == %d", (int)gettid());
+}
+
+/* Leaves stop_id 0 where there is no such tracepoint: /proc/TID/stack serves as well, slower. */
+static void find_stop_tracepoint(struct callchain *callchain, int tracefs)
+{
+	_cleanup_(buffer_deinit) struct buffer text = {0};
+	struct error *error = tracefs_read_format(tracefs, STOP_PATH, &text);
+
+	if (error || !tracepoint_format_id(text.data, text.size, &callchain->stop_id))
+		callchain->stop_id = 0;
+	error_destroy(error);
+	set_stop_filter(callchain);
+}
+
+/* Finds the first tracepoint of forks that this kernel has, and that of stops. */
+static struct error *find_tracepoints(struct callchain *callchain)
 {
 	_cleanup_fd_ int tracefs = -1;
 	struct error *error = tracefs_open(&tracefs);
 
+	if (!error)
+		find_stop_tracepoint(callchain, tracefs);
 	for (size_t i = 0; !error && i < sizeof(tracepoints) / sizeof(tracepoints[0]); i++) {
 		_cleanup_(buffer_deinit) struct buffer text = {0};
 
@@ -114,7 +153,7 @@ static struct error *map_ring(struct callchain *callchain, int fd)
 		void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 		if (mapped != MAP_FAILED) {
-			vector_push(&callchain->rings, (struct ring){fd, mapped, size});
+			vector_push(&callchain->rings, (struct ring){fd, -1, mapped, size});
 			return NULL;
 		}
 		if (errno != EPERM && errno != ENOMEM)
@@ -123,12 +162,12 @@ static struct error *map_ring(struct callchain *callchain, int fd)
 	return error_system(errno, NULL, "mapping a perf ring failed (kernel.perf_event_mlock_kb)");
 }
 
-static struct error *open_cpu(struct callchain *callchain, int cpu)
+static int open_event(const struct callchain *callchain, uint64_t id, int cpu)
 {
 	struct perf_event_attr attr = {
 	    .type = PERF_TYPE_TRACEPOINT,
 	    .size = sizeof(attr),
-	    .config = callchain->id,
+	    .config = id,
 	    .sample_period = 1,
 	    .sample_type = SAMPLE_TYPE,
 	    .watermark = 1,
@@ -137,7 +176,28 @@ static struct error *open_cpu(struct callchain *callchain, int cpu)
 	    .use_clockid = 1,
 	    .clockid = CLOCK_MONOTONIC,
 	};
-	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+/* Lets the stops on this CPU go into its ring; on all CPUs or on none, so that none is looked for in vain. */
+static void open_stops(struct callchain *callchain, struct ring *ring, int cpu)
+{
+	int fd = callchain->stop_id ? open_event(callchain, callchain->stop_id, cpu) : -1;
+
+	if (fd >= 0 && !ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, ring->fd) &&
+	    !ioctl(fd, PERF_EVENT_IOC_SET_FILTER, callchain->stop_filter)) {
+		ring->stop_fd = fd;
+		return;
+	}
+	if (fd >= 0)
+		close(fd);
+	callchain->stop_id = 0;
+}
+
+static struct error *open_cpu(struct callchain *callchain, int cpu)
+{
+	int fd = open_event(callchain, callchain->id, cpu);
 
 	if (fd < 0)
 		return errno == ENODEV ? NULL /* went offline just now */ : open_error(errno);
@@ -146,6 +206,8 @@ static struct error *open_cpu(struct callchain *callchain, int cpu)
 
 	if (error)
 		close(fd);
+	else
+		open_stops(callchain, &callchain->rings.items[callchain->rings.count - 1], cpu);
 	return error;
 }
 
@@ -186,7 +248,7 @@ struct error *callchain_create(struct callchain **callchain)
 	struct error *error;
 
 	created->page_size = (size_t)sysconf(_SC_PAGESIZE);
-	error = find_tracepoint(created);
+	error = find_tracepoints(created);
 	if (!error)
 		error = open_online(created);
 	if (error) {
@@ -236,22 +298,34 @@ void callchain_destroy(struct callchain *callchain)
 		return;
 	for (size_t i = 0; i < callchain->rings.count; i++) {
 		munmap(callchain->rings.items[i].control, callchain->rings.items[i].mapped);
+		if (callchain->rings.items[i].stop_fd >= 0)
+			close_later(callchain->rings.items[i].stop_fd);
 		close_later(callchain->rings.items[i].fd);
 	}
 	vector_deinit(&callchain->rings);
 	free(callchain);
 }
 
-void callchain_notify(const struct callchain *callchain)
+static void notify(int fd)
 {
 	struct f_owner_ex owner = {.type = F_OWNER_TID, .pid = gettid()};
 
-	for (size_t i = 0; i < callchain->rings.count; i++) {
-		int fd = callchain->rings.items[i].fd;
+	if (!fcntl(fd, F_SETOWN_EX, &owner))
+		fcntl(fd, F_SETFL, O_ASYNC);
+}
 
-		if (!fcntl(fd, F_SETOWN_EX, &owner))
-			fcntl(fd, F_SETFL, O_ASYNC);
+void callchain_notify(const struct callchain *callchain)
+{
+	for (size_t i = 0; i < callchain->rings.count; i++) {
+		notify(callchain->rings.items[i].fd);
+		if (callchain->rings.items[i].stop_fd >= 0)
+			notify(callchain->rings.items[i].stop_fd);
 	}
+}
+
+bool callchain_has_stops(const struct callchain *callchain)
+{
+	return callchain->stop_id != 0;
 }
 
 const char *callchain_tracepoint(const struct callchain *callchain)
@@ -264,6 +338,17 @@ uint64_t callchain_lost(const struct callchain *callchain)
 	return callchain->lost;
 }
 
+/* A tracepoint's own record begins with its number (struct trace_entry, linux/trace_events.h). */
+static bool is_stop(const struct callchain *callchain, const struct perf_sample *sample)
+{
+	uint16_t id;
+
+	if (!callchain->stop_id || sample->raw_size < sizeof(id))
+		return false;
+	memcpy(&id, sample->raw, sizeof(id));
+	return id == callchain->stop_id;
+}
+
 static void take_record(struct callchain *callchain, const struct perf_record *record,
 			const struct callchain_sink *sink)
 {
@@ -271,7 +356,10 @@ static void take_record(struct callchain *callchain, const struct perf_record *r
 	struct perf_sample parsed;
 
 	callchain->lost += perf_record_lost(record);
-	if (!perf_sample_parse(record, SAMPLE_TYPE, &parsed) || !sink->wants(sink->context, parsed.tid))
+	if (!perf_sample_parse(record, SAMPLE_TYPE, &parsed))
+		return;
+	sample->kind = is_stop(callchain, &parsed) ? CALLCHAIN_STOP : CALLCHAIN_FORK;
+	if (!sink->wants(sink->context, sample->kind, parsed.tid))
 		return;
 
 	size_t found = perf_sample_kernel_chain(&parsed, sample->addresses, CALLCHAIN_MAX_FRAMES);
@@ -280,8 +368,9 @@ static void take_record(struct callchain *callchain, const struct perf_record *r
 	sample->time_ns = parsed.time_ns;
 	sample->truncated = found > CALLCHAIN_MAX_FRAMES;
 	sample->count = sample->truncated ? CALLCHAIN_MAX_FRAMES : found;
-	sample->have_comm = callchain->have_comm && tracepoint_field_text(&callchain->comm, parsed.raw, parsed.raw_size,
-									  sample->comm, sizeof(sample->comm));
+	sample->have_comm =
+	    sample->kind == CALLCHAIN_FORK && callchain->have_comm &&
+	    tracepoint_field_text(&callchain->comm, parsed.raw, parsed.raw_size, sample->comm, sizeof(sample->comm));
 	sink->take(sink->context, sample);
 }
 

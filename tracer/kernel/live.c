@@ -11,21 +11,27 @@
 #include "kernel/kallsyms_reader.h"
 #include "kernel/stack_file.h"
 #include "kernel/stack_memo.h"
+#include "parse/proc_stack.h"
 
-/* A traced task and its newest sample.
+/* A task and its newest sample: of its fork, if it is traced; of its stop. A child stops before anybody has told that
+ * it is traced.
  *
  * One is enough, and the newest is the right one: a task that is at its fork event stop makes no further call, so that
  * its newest sample is this call's. An older one that nobody took belongs to a call without an event stop
  * (CLONE_UNTRACED, or before the attach): kept in a queue, it would pair every later fork with its predecessor. */
 struct watched {
 	pid_t tid;
+	bool traced;
 	bool have_sample;
+	enum callchain_kind kind;
 	bool have_comm;
 	bool truncated;
 	char comm[CALLCHAIN_COMM_SIZE];
 	uint64_t time_ns;
 	VECTOR(uint64_t) addresses;
 };
+
+enum { MAX_STRANGERS = 1024 };
 
 struct live_kernel {
 	struct string_pool *pool;
@@ -35,6 +41,7 @@ struct live_kernel {
 	struct stack_file *stack_file;
 	struct stack_memo chains; /* stacks by raw call chain */
 	struct map watched;       /* tid to struct watched */
+	size_t strangers;         /* how many of them are not traced */
 	bool defer_names;
 	const char *perf_reason;     /* why callchain is NULL */
 	const char *kallsyms_reason; /* why call chains have no names */
@@ -112,27 +119,72 @@ uint64_t live_kernel_lost(const struct live_kernel *live)
 	return live->callchain ? callchain_lost(live->callchain) : 0;
 }
 
-void live_kernel_watch(struct live_kernel *live, pid_t tid)
+static struct watched *add_watched(struct live_kernel *live, pid_t tid)
 {
-	if (!live->callchain || map_get(&live->watched, (uint64_t)tid))
-		return;
-
 	struct watched *watched = memory_alloc(sizeof(*watched));
 
 	watched->tid = tid;
 	map_put(&live->watched, (uint64_t)tid, watched);
+	return watched;
+}
+
+void live_kernel_watch(struct live_kernel *live, pid_t tid)
+{
+	struct watched *watched = live->callchain ? map_get(&live->watched, (uint64_t)tid) : NULL;
+
+	if (!live->callchain || (watched && watched->traced))
+		return;
+	if (watched)
+		live->strangers--;
+	else
+		watched = add_watched(live, tid);
+	watched->traced = true;
+}
+
+static void drop_watched(struct live_kernel *live, struct watched *watched)
+{
+	live->strangers -= !watched->traced;
+	map_remove(&live->watched, (uint64_t)watched->tid);
+	watched_destroy(watched);
 }
 
 void live_kernel_forget(struct live_kernel *live, pid_t tid)
 {
-	watched_destroy(map_remove(&live->watched, (uint64_t)tid));
+	struct watched *watched = map_get(&live->watched, (uint64_t)tid);
+
+	if (watched)
+		drop_watched(live, watched);
 }
 
-static bool wants_sample(void *context, pid_t tid)
+/* Where the filter cannot name forktrace, all tracers' children come by: they are not kept for ever. */
+static void drop_strangers(struct live_kernel *live)
 {
-	const struct live_kernel *live = context;
+	VECTOR(struct watched *) strangers = {0};
+	struct watched *watched;
 
-	return map_get(&live->watched, (uint64_t)tid) != NULL;
+	for (size_t i = 0; (watched = map_next(&live->watched, &i));) {
+		if (!watched->traced)
+			vector_push(&strangers, watched);
+	}
+	for (size_t i = 0; i < strangers.count; i++)
+		drop_watched(live, strangers.items[i]);
+	vector_deinit(&strangers);
+}
+
+static bool wants_sample(void *context, enum callchain_kind kind, pid_t tid)
+{
+	struct live_kernel *live = context;
+	const struct watched *watched = map_get(&live->watched, (uint64_t)tid);
+
+	if (kind == CALLCHAIN_FORK || tid == 0) /* 0: in another pid namespace */
+		return watched && watched->traced;
+	if (watched)
+		return true;
+	if (live->strangers >= MAX_STRANGERS)
+		drop_strangers(live);
+	add_watched(live, tid);
+	live->strangers++;
+	return true;
 }
 
 /* Keeps it where it is the task's newest: the task may have moved from a CPU whose ring is drained later. */
@@ -144,6 +196,7 @@ static void take_sample(void *context, const struct callchain_sample *sample)
 	if (watched->have_sample && watched->time_ns > sample->time_ns)
 		return;
 	watched->have_sample = true;
+	watched->kind = sample->kind;
 	watched->have_comm = sample->have_comm;
 	watched->truncated = sample->truncated;
 	watched->time_ns = sample->time_ns;
@@ -193,6 +246,9 @@ static void name_stack(struct live_kernel *live, struct stack *stack)
 	for (size_t i = 0; i < stack->count; i++)
 		name_frame(live, symbols, &stack->frames[i]);
 	while (inner < stack->count && is_tracing(stack->frames[inner].symbol))
+		inner++;
+	while (inner < stack->count && stack->frames[inner].symbol &&
+	       kernel_function_is_stop(stack->frames[inner].symbol, strlen(stack->frames[inner].symbol)))
 		inner++;
 	stack->count -= inner;
 	memmove(stack->frames, stack->frames + inner, stack->count * sizeof(stack->frames[0]));
@@ -249,30 +305,24 @@ void live_kernel_defer_names(struct live_kernel *live)
 	live->defer_names = true;
 }
 
-void live_kernel_take_parent(struct live_kernel *live, pid_t tid, struct live_parent *parent)
+/* Whether call chains are worth showing: without names they are the last resort. */
+static bool chains_serve(const struct live_kernel *live)
 {
-	struct watched *watched;
-	bool named = !live->kallsyms_reason || live->child_reason;
-
-	*parent = (struct live_parent){0};
-	live_kernel_drain(live);
-	watched = map_get(&live->watched, (uint64_t)tid);
-	if (watched && watched->have_sample) {
-		watched->have_sample = false;
-		parent->time_ns = watched->time_ns;
-		parent->have_comm = watched->have_comm;
-		memcpy(parent->comm, watched->comm, sizeof(parent->comm));
-		/* A chain without names is the last resort. */
-		parent->stack = named ? sample_stack(live, watched) : NULL;
-		parent->reason = parent->stack ? live->kallsyms_reason : NULL;
-	}
-	if (!parent->stack)
-		parent->stack = live_kernel_take_child(live, tid, &parent->reason);
-	if (!parent->stack && live->perf_reason)
-		parent->reason = live->perf_reason;
+	return !live->kallsyms_reason || live->child_reason;
 }
 
-struct stack *live_kernel_take_child(struct live_kernel *live, pid_t tid, const char **reason)
+/* The task, if a sample of this kind is its newest and was not taken yet. */
+static struct watched *take_watched(struct live_kernel *live, pid_t tid, enum callchain_kind kind)
+{
+	struct watched *watched = map_get(&live->watched, (uint64_t)tid);
+
+	if (!watched || !watched->have_sample || watched->kind != kind)
+		return NULL;
+	watched->have_sample = false;
+	return watched;
+}
+
+static struct stack *read_stack_file(struct live_kernel *live, pid_t tid, const char **reason)
 {
 	struct stack *stack = NULL;
 
@@ -280,4 +330,38 @@ struct stack *live_kernel_take_child(struct live_kernel *live, pid_t tid, const 
 	if (!live->child_reason)
 		*reason = reason_take(live, stack_file_read(live->stack_file, tid, &stack));
 	return stack;
+}
+
+void live_kernel_take_parent(struct live_kernel *live, pid_t tid, struct live_parent *parent)
+{
+	struct watched *watched;
+
+	*parent = (struct live_parent){0};
+	live_kernel_drain(live);
+	watched = take_watched(live, tid, CALLCHAIN_FORK);
+	if (watched) {
+		parent->time_ns = watched->time_ns;
+		parent->have_comm = watched->have_comm;
+		memcpy(parent->comm, watched->comm, sizeof(parent->comm));
+		parent->stack = chains_serve(live) ? sample_stack(live, watched) : NULL;
+		parent->reason = parent->stack ? live->kallsyms_reason : NULL;
+	}
+	if (!parent->stack)
+		parent->stack = read_stack_file(live, tid, &parent->reason);
+	if (!parent->stack && live->perf_reason)
+		parent->reason = live->perf_reason;
+}
+
+struct stack *live_kernel_take_child(struct live_kernel *live, pid_t tid, const char **reason)
+{
+	struct watched *watched;
+	struct stack *stack = NULL;
+
+	if (live->callchain && callchain_has_stops(live->callchain) && chains_serve(live)) {
+		live_kernel_drain(live);
+		watched = take_watched(live, tid, CALLCHAIN_STOP);
+		stack = watched ? sample_stack(live, watched) : NULL;
+	}
+	*reason = stack ? live->kallsyms_reason : NULL;
+	return stack ? stack : read_stack_file(live, tid, reason);
 }

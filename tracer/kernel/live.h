@@ -1,5 +1,5 @@
-/* The kernel half on this machine: the parent's kernel stack from a perf tracepoint's callchain, the child's from
- * /proc/TID/stack, both named from /proc/kallsyms. */
+/* The kernel half on this machine: both kernel stacks from perf tracepoints' callchains, named from /proc/kallsyms, or
+ * else from /proc/TID/stack. */
 #ifndef FORKTRACE_KERNEL_LIVE_H
 #define FORKTRACE_KERNEL_LIVE_H
 
@@ -14,11 +14,11 @@
 
 struct live_kernel;
 
-/* Opens what is permitted: perf events on task:task_newtask (else sched:sched_process_fork), one ring a CPU,
- * system-wide, for the tracepoint's callchain; mounts tracefs privately if it has to and may. Starts reading
- * /proc/kallsyms in the background. `cache` is a directory of the user's own where a copy
- * of it may be kept (NULL: none). Never fails as a whole: what is not to be had is told by live_kernel_reason. `pool`
- * and `log` must outlive it. */
+/* Opens what is permitted: perf events on task:task_newtask (else sched:sched_process_fork) and on
+ * signal:signal_generate, one ring a CPU, system-wide, for the tracepoints' callchains; mounts tracefs privately if it
+ * has to and may. Starts reading /proc/kallsyms in the background. `cache` is a directory of the user's own where a
+ * copy of it may be kept (NULL: none). Never fails as a whole: what is not to be had is told by live_kernel_reason.
+ * `pool` and `log` must outlive it. */
 struct live_kernel *live_kernel_create(struct string_pool *pool, const struct log *log, const char *cache);
 void live_kernel_destroy(struct live_kernel *live); /* accepts NULL */
 
@@ -49,8 +49,9 @@ struct live_parent {
 };
 void live_kernel_take_parent(struct live_kernel *live, pid_t tid, struct live_parent *parent);
 
-/* At the child's first stop: its kernel stack from /proc/TID/stack, the frames of the ptrace stop itself taken off.
- * NULL with *reason when it cannot be read. */
+/* At the child's first stop, after a ptrace request to it (else the sample may be missing): its kernel stack, from the
+ * stop's sample, or else from /proc/TID/stack, the frames of the ptrace stop itself taken off. NULL with *reason when
+ * neither is to be had. */
 struct stack *live_kernel_take_child(struct live_kernel *live, pid_t tid, const char **reason);
 
 /* Lets live_kernel_take_parent hand out stacks whose frames are not named yet, instead of keeping the stopped parent

@@ -86,7 +86,7 @@ static struct stack *parse(struct stack_file *file, const char *text, size_t siz
 	const char *at = text;
 
 	while (proc_stack_next(&at, text + size, &parsed)) {
-		if (frames.count == 0 && proc_stack_frame_is_stop(&parsed))
+		if (frames.count == 0 && kernel_function_is_stop(parsed.symbol, parsed.symbol_length))
 			continue;
 		vector_push(&frames, (struct frame){
 					 .symbol = intern_span(file->pool, parsed.symbol, parsed.symbol_length),

@@ -71,16 +71,21 @@ bool proc_stack_next(const char **at, const char *end, struct proc_stack_frame *
 	return false;
 }
 
-bool proc_stack_frame_is_stop(const struct proc_stack_frame *frame)
+bool kernel_function_is_stop(const char *symbol, size_t length)
 {
-	static const char *const names[] = {"__schedule",   "schedule",      "ptrace_stop",    "ptrace_do_notify",
-					    "ptrace_event", "ptrace_notify", "do_jobctl_trap", "get_signal"};
+	static const char *const names[] = {
+	    "__schedule",     "schedule",           "__send_signal",         "__send_signal_locked",
+	    "send_signal",    "send_signal_locked", "__group_send_sig_info", "do_notify_parent_cldstop",
+	    "ptrace_stop",    "ptrace_do_notify",   "ptrace_event",          "ptrace_notify",
+	    "do_jobctl_trap", "get_signal",
+	};
 	/* gcc's parts and clones: ptrace_stop.part.0, get_signal.isra.0. */
-	const char *dot = memchr(frame->symbol, '.', frame->symbol_length);
-	size_t length = dot ? (size_t)(dot - frame->symbol) : frame->symbol_length;
+	const char *dot = memchr(symbol, '.', length);
 
+	if (dot)
+		length = (size_t)(dot - symbol);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strlen(names[i]) == length && !memcmp(names[i], frame->symbol, length))
+		if (strlen(names[i]) == length && !memcmp(names[i], symbol, length))
 			return true;
 	}
 	return false;

@@ -19,13 +19,13 @@ struct proc_stack_frame {
  * "0xffffffffffffffff" that old kernels end with) are skipped. False: no more. */
 bool proc_stack_next(const char **at, const char *end, struct proc_stack_frame *frame);
 
-/* Whether a frame belongs to the ptrace stop in which the task is caught, rather than to what it was doing. Only such
- * frames as stand innermost, before the first other one, are the stop's.
+/* Whether a function, its name `length` long, belongs to the ptrace stop in which a task is caught, rather than to what
+ * it was doing. Only such frames as stand innermost, before the first other one, are the stop's.
  *
  * A forking parent is stopped in ptrace_event(), called by kernel_clone: all inward of kernel_clone is the stop. A new
  * child is stopped by the SIGSTOP-like trap that get_signal() finds pending: get_signal and what is inward of it is the
  * stop, while exit_to_user_mode_loop and arch_do_signal_or_restart, outward of it, are the way from ret_from_fork to
  * user mode that the child takes with this trap pending: they stay, being where it really is. */
-bool proc_stack_frame_is_stop(const struct proc_stack_frame *frame);
+bool kernel_function_is_stop(const char *symbol, size_t length);
 
 #endif

@@ -240,14 +240,15 @@ static bool is_superseded(const struct parked *waiting, size_t count, size_t ind
 
 /* Statuses are collected before any is acted on: a task that is resumed could stop again at once, and waitpid would
  * return it again and again while others wait. What stops later has sent its own SIGCHLD: the caller comes again. */
-void session_dispatch(struct session *session)
+bool session_dispatch(struct session *session)
 {
 	struct parked waiting[BATCH];
-	bool nobody_left;
+	bool nobody_left, any = false;
 	size_t count;
 
 	do {
 		count = collect(waiting, &nobody_left);
+		any = any || count;
 		for (size_t i = 0; i < count; i++) {
 			if (!is_superseded(waiting, count, i))
 				follow_status(session, waiting[i].tid, waiting[i].status);
@@ -256,6 +257,7 @@ void session_dispatch(struct session *session)
 	if (nobody_left)
 		follow_lost(session, 0);
 	writer_flush(session->writer);
+	return any;
 }
 
 void session_drain(struct session *session)

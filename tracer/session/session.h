@@ -52,8 +52,8 @@ struct error *session_start(struct session *session, const struct start_request 
 struct error *session_attach(struct session *session, pid_t pid);
 
 /* Handles every stop and end that is waiting; never blocks, but to let the sink catch up when thousands of events wait
- * for it. */
-void session_dispatch(struct session *session);
+ * for it. Returns whether there was anything. */
+bool session_dispatch(struct session *session);
 
 /* Takes in kernel samples that pile up, for want of forks of ours, because the rest of the machine forks. */
 void session_drain(struct session *session);

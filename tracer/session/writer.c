@@ -74,6 +74,8 @@ static void complete(struct session *session, const struct queued *queued)
 	record->child.frames = name(session, queued->child);
 	if (record->kernel.parent_frames)
 		live_kernel_name(session->live, record->kernel.parent_frames);
+	if (record->kernel.child_frames)
+		live_kernel_name(session->live, record->kernel.child_frames);
 
 	struct entry_fact entry = {.kind = record->entry, .certain = record->entry_certain};
 

@@ -280,7 +280,9 @@ static void kernel_note_draw(struct canvas *canvas, const struct fork_kernel *ke
 	if (kernel->source != KERNEL_SOURCE_NONE) {
 		buffer_printf(&text, "kernel: %s, Linux %s", kernel_source_name(kernel->source),
 			      kernel->release ? kernel->release : "(unknown release)");
-		if (parent && child)
+		if (parent && child && !strcmp(kernel_method_text(parent), kernel_method_text(child)))
+			buffer_printf(&text, " (%s)", kernel_method_text(parent));
+		else if (parent && child)
 			buffer_printf(&text, " (%s; child: %s)", kernel_method_text(parent), kernel_method_text(child));
 		else if (parent || child)
 			buffer_printf(&text, " (%s: %s)", parent ? "parent" : "child",
