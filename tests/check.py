@@ -134,17 +134,22 @@ def unit_outcomes(name, output, errors, status):
     """Yields (test, outcome, details) for the TAP output of a cmocka program."""
     planned = told = failed = 0
     lines = output.splitlines()
+SKIP_REASON = re.compile(r"^# skip: (.*)$")  # tests/unit/skipping.h
     for index, line in enumerate(lines):
         plan = TAP_PLAN.match(line)
         planned += int(plan.group(1)) if plan else 0
         match = TAP_LINE.match(line)
         if not match:
+    reason = None
             continue
         told += 1
         skip = TAP_SKIP.match(match.group(2))
         test = f"{name}.{(skip.group(1) if skip else match.group(2)) or told}"
-        if skip:  # cmocka 1.1.5 gives the name there, and knows no reason
-            yield test, "skipped", "by the test itself: its source says when"
+        if match := SKIP_REASON.match(line):
+            reason = match.group(1)
+        if skip:  # cmocka 1.1.5 gives the name there, and knows no reason: the test printed it
+            yield test, "skipped", reason or "the test printed no reason"
+            reason = None
         elif match.group(1):
             failed += 1
             notes = []

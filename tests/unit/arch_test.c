@@ -16,6 +16,7 @@
 
 #include "arch/abi.h"
 #include "parse/wait_status.h"
+#include "tests/unit/skipping.h"
 #include "tests/unit/tracee.h"
 
 static void abis_have_names(void **state)
@@ -282,10 +283,13 @@ static void real_32_bit_code(void **state)
 	enum { CODE_SIZE = 8 * 5 + 1, COUNT = 8 };
 	static const int expected[COUNT] = {VALUE_EAX, VALUE_ECX, VALUE_EDX, VALUE_EBX,
 					    VALUE_ESP, VALUE_EBP, VALUE_ESI, VALUE_EDI};
+
+	(void)state;
+	need_ia32_emulation();
+
 	pid_t pid = tracee_start(run_32_bit_code, 0);
 	struct wait_status status = wait_status_decode(tracee_wait(pid));
 
-	(void)state;
 	assert_int_equal(status.kind, WAIT_SIGNAL);
 	assert_int_equal(status.value, SIGTRAP);
 

@@ -14,6 +14,7 @@
 
 #include "kernel/kallsyms_reader.h"
 #include "tests/unit/live_trace.h"
+#include "tests/unit/skipping.h"
 
 enum { REASON_SIZE = 256, TIME_LIMIT = 60, NOT_PERMITTED = 77 };
 
@@ -142,10 +143,8 @@ static void without_symbols_the_addresses_stay(void **state)
 	struct report report;
 
 	(void)state;
-	if (!report_from(act_with_perfmon, &report)) {
-		print_message("skipped: a mount namespace of its own is not permitted here\n");
-		skip();
-	}
+	if (!report_from(act_with_perfmon, &report))
+		skip_because("a mount namespace of its own is not permitted here");
 	assert_non_null(strstr(report.child_reason, "CAP_SYS_ADMIN"));
 	assert_true(report.traced);
 	assert_true(report.have_pcs);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/live_trace.h"
+#include "tests/unit/skipping.h"
 
 enum { STORM_FORKS = 300, MANY_STRANGERS = 1500, TIME_LIMIT = 60 };
 
@@ -67,16 +68,13 @@ static void need_callchains(void)
 
 	if (geteuid() == 0 && !reason)
 		return;
-	print_message("skipped: %s\n", reason ? reason : "needs root");
-	skip();
+	skip_because(reason ? reason : "needs root");
 }
 
 static void need_stack_files(void)
 {
-	if (!live_kernel_child_reason(live))
-		return;
-	print_message("skipped: %s\n", live_kernel_child_reason(live));
-	skip();
+	if (live_kernel_child_reason(live))
+		skip_because(live_kernel_child_reason(live));
 }
 
 static int set_up(void **state)
@@ -189,6 +187,7 @@ static void int80_enters_by_its_own_way(void **state)
 
 	(void)state;
 	need_callchains();
+	need_ia32_emulation();
 	trace(live, run_int80, &outcome);
 	assert_int_equal(outcome.forks, 1);
 	assert_whole_chain(outcome.parent.stack);
@@ -198,8 +197,7 @@ static void int80_enters_by_its_own_way(void **state)
 	assert_true(starts_with(entry, "asm_int80_emulation") || starts_with(entry, "entry_INT80_compat"));
 #else
 	(void)state;
-	print_message("skipped: for x86_64 alone\n");
-	skip();
+	skip_because("for x86_64 alone");
 #endif
 }
 

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "skipping.h"
 #include "stack_fixture.h"
 
 #if defined(__x86_64__)
@@ -124,7 +125,7 @@ static void memo_ignores_what_does_not_matter(void **state)
 	struct fixture *fixture = *state;
 
 	if (sanitized)
-		skip();
+		skip_because(sanitized_reason);
 
 	struct capture *capture = open_capture(fixture, UNWINDER_AUTO, true);
 

@@ -14,6 +14,7 @@
 
 #include "base/buffer.h"
 #include "parse/proc_status.h"
+#include "tests/unit/skipping.h"
 #include "tests/unit/tracee.h"
 
 /* Linux 6.1, a traced process three pid namespaces deep. */
@@ -335,7 +336,7 @@ static void real_kernel_thread(void **state)
 	(void)state;
 	/* It is there in the initial pid namespace alone. */
 	if (!read_status(2, &status) || strcmp(status.comm, "kthreadd") != 0)
-		skip();
+		skip_because("no kernel thread is to be seen here");
 	assert_true(status.kernel_thread);
 	assert_int_equal(status.ppid, 0);
 }

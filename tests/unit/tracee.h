@@ -21,6 +21,7 @@ static inline pid_t tracee_start(int (*run)(void), long options)
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		signal(SIGSEGV, SIG_DFL); /* cmocka's handler would go on with the tests, here too */
 		close(gate[1]);
 		if (read(gate[0], &byte, 1) != 1)
 			_exit(99);

@@ -20,13 +20,14 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "forktrace.h"
+#include "tests/unit/skipping.h"
 #include "ui/report/report.h"
 
 /* The tests' golden text is UTF-8; where a machine has no such locale they are skipped. */
 static inline void require_utf8(void)
 {
 	if (!setlocale(LC_ALL, "C.UTF-8"))
-		skip();
+		skip_because("this machine has no C.UTF-8 locale");
 }
 
 /* A report that writes into memory. */

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "skipping.h"
 #include "stack_fixture.h"
 
 #if defined(__x86_64__)
@@ -220,7 +221,7 @@ static void vfork_stub(void **state)
 	unsigned long child;
 
 	if (sanitized)
-		skip();
+		skip_because(sanitized_reason);
 	start(fixture, run_vfork, PTRACE_O_TRACEVFORK);
 	assert_int_equal(ptrace(PTRACE_GETEVENTMSG, fixture->pid, 0, &child), 0);
 	tracee_wait((pid_t)child);
@@ -389,7 +390,8 @@ static void i386_from_here(void **state)
 	struct fixture *fixture = *state;
 
 	if (access(i386_program, X_OK))
-		skip();
+		skip_because("the 32-bit test_fork was not built");
+	need_ia32_emulation();
 
 	/* Its start is a stop of its own: without PTRACE_O_TRACEEXEC a SIGTRAP, that is not delivered. */
 	start(fixture, run_i386, PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK);
