@@ -240,7 +240,8 @@ class Size(unittest.TestCase):
             run = support.trace([live_support.compile_program(self.DEEP, "i386", "-O1"), "4999"], options)
             (record,) = run.forks()
             for side in "parent", "child":
-                self.assertEqual(len(record[side]["frames"]), limit)
+                # what was inlined into a frame is not counted: libc's debug information tells such functions
+                self.assertEqual(sum(not frame["inlined"] for frame in record[side]["frames"]), limit)
                 self.assertTrue(record[side]["frames_truncated"])
 
 
