@@ -7,6 +7,7 @@ runs in a process of its own (this file with --worker), so that a test that cras
 """
 
 import argparse
+import collections
 import concurrent.futures
 import importlib
 import json
@@ -42,11 +43,14 @@ class Results:
     def __init__(self):
         self.counts = dict.fromkeys(self.MARKS, 0)
         self.failures = []
+        self.narrowed = collections.Counter()  # why tests ran for one ABI alone: how many
         self.lock = threading.Lock()
 
-    def add(self, name, outcome, details="", seconds=None):
+    def add(self, name, outcome, details="", seconds=None, narrowed=None):
         with self.lock:
             self.counts[outcome] += 1
+            if narrowed and outcome != "skipped":
+                self.narrowed[narrowed] += 1
             line = f"{self.MARKS[outcome]} {name}"
             if seconds is not None and seconds >= 0.1:
                 line += f" ({seconds:.1f} s)"
@@ -63,6 +67,8 @@ class Results:
             print("failed:")
             for name in self.failures:
                 print(f"  {name}")
+        for reason, number in self.narrowed.items():
+            print(f"note: {reason}: {number} {'tests' if number != 1 else 'test'} ran for x86_64 alone")
         print(", ".join(f"{number} {word}" for word, number in self.counts.items()), flush=True)
         return 1 if self.counts["failed"] or not sum(self.counts.values()) else 0
 
@@ -128,25 +134,25 @@ RUNNING = Running()
 TAP_LINE = re.compile(r"^(not )?ok\s+\d+\s*(?:-\s*)?(.*)$")
 TAP_PLAN = re.compile(r"^1\.\.(\d+)")
 TAP_SKIP = re.compile(r"#\s*skip\b\s*(.*)$", re.IGNORECASE)
+SKIP_REASON = re.compile(r"^# skip: (.*)$")  # tests/unit/skipping.h
 
 
 def unit_outcomes(name, output, errors, status):
     """Yields (test, outcome, details) for the TAP output of a cmocka program."""
     planned = told = failed = 0
+    reason = None
     lines = output.splitlines()
-SKIP_REASON = re.compile(r"^# skip: (.*)$")  # tests/unit/skipping.h
     for index, line in enumerate(lines):
         plan = TAP_PLAN.match(line)
         planned += int(plan.group(1)) if plan else 0
+        if match := SKIP_REASON.match(line):
+            reason = match.group(1)
         match = TAP_LINE.match(line)
         if not match:
-    reason = None
             continue
         told += 1
         skip = TAP_SKIP.match(match.group(2))
         test = f"{name}.{(skip.group(1) if skip else match.group(2)) or told}"
-        if match := SKIP_REASON.match(line):
-            reason = match.group(1)
         if skip:  # cmocka 1.1.5 gives the name there, and knows no reason: the test printed it
             yield test, "skipped", reason or "the test printed no reason"
             reason = None
@@ -194,11 +200,12 @@ class TimeUp(Exception):
 
 
 class WorkerResult(unittest.TestResult):
-    """Tells each test's beginning and end as a JSON line on `channel`."""
+    """Tells each test's beginning and end as a JSON line on `channel`. `support` is tests/e2e/support.py."""
 
-    def __init__(self, channel):
+    def __init__(self, channel, support):
         super().__init__()
         self.channel = channel
+        self.support = support
         self.details = []
         self.skip = None
         self.began = 0
@@ -210,6 +217,7 @@ class WorkerResult(unittest.TestResult):
     def startTest(self, test):
         super().startTest(test)
         self.details, self.skip, self.began, self.failfast = [], None, time.monotonic(), False
+        self.support.narrowed = None
         limit = getattr(getattr(test, test._testMethodName), "time_limit_s", TIME_LIMIT_S)
         self.tell(begin=test.id(), limit=limit)
         signal.alarm(limit)
@@ -223,7 +231,8 @@ class WorkerResult(unittest.TestResult):
         signal.alarm(0)
         outcome = "failed" if self.details else "skipped" if self.skip is not None else "passed"
         details = self.skip if outcome == "skipped" else "\n".join(self.details)
-        self.tell(end=test.id(), outcome=outcome, details=details, seconds=time.monotonic() - self.began)
+        self.tell(end=test.id(), outcome=outcome, details=details, seconds=time.monotonic() - self.began,
+                  narrowed=self.support.narrowed)
         super().stopTest(test)
 
     def fail_with(self, test, error):
@@ -261,7 +270,7 @@ def worker(job, names, channel_fd):
     test_class = getattr(importlib.import_module(module), class_name)
     suite = unittest.TestSuite(test_class(name) for name in names)
     with os.fdopen(channel_fd, "w", encoding="utf-8") as channel:
-        result = WorkerResult(channel)
+        result = WorkerResult(channel, importlib.import_module("support"))
         signal.signal(signal.SIGALRM, result.time_is_up)
         suite.run(result)
     return 0
@@ -331,7 +340,7 @@ def run_class(job, names, results):
             printed = run.printed()
             if message["outcome"] == "failed" and printed:
                 details += "\noutput:\n" + printed
-            results.add(message["end"], message["outcome"], details, message["seconds"])
+            results.add(message["end"], message["outcome"], details, message["seconds"], message.get("narrowed"))
             name = message["end"].rsplit(".", 1)[-1]
             left = left[left.index(name) + 1:] if name in left else []
         status = run.close()

@@ -19,6 +19,7 @@ defaults of a plain `make` hold. Nothing here sleeps: a wait is for a condition,
 import contextlib
 import ctypes
 import dataclasses
+import errno
 import functools
 import json
 import os
@@ -35,7 +36,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("FORKTRACE_BUILD", ROOT / "build"))
 FORKTRACE = os.environ.get("FORKTRACE", str(BUILD / "bin" / "forktrace"))
 TARGETS = BUILD / "targets"
-ABIS = ("i386", "x86_64")
+ABIS = ("i386", "x86_64")  # those that everything is built for; which of them run here: runnable_abis
+NO_32_BIT = "this kernel runs no 32-bit programs"
 
 RUN_LIMIT_S = 50  # of one run; less than a test may take, so that the test can say what hung
 EVENT_LIMIT_S = 20  # of a wait for one event
@@ -77,14 +79,25 @@ def target_variants():
     return [(name, variant) for name in make_words("TARGET_VARIED") for variant in make_words("TARGET_VARIANTS")]
 
 
-def target(abi, name, variant=None):
+def built_target(abi, name, variant=None):
     """The path of a program of targets/, as a string."""
     path = TARGETS / abi / name if variant is None else TARGETS / abi / "variants" / f"{name}.{variant}"
     return str(path)
 
 
+def target(abi, name, variant=None):
+    """The same of one that is to run: skips the test where this kernel cannot."""
+    if abi == "i386":
+        require_32_bit()
+    elif name == "test_int80" and not has_int80():
+        raise unittest.SkipTest("this kernel has no int $0x80 (IA-32 emulation is off)")
+    return built_target(abi, name, variant)
+
+
 def compile_c(directory, source, abi, *flags):
-    """Compiles a C program and returns its path; the compiler is the one that the build uses."""
+    """Compiles a C program to run and returns its path; the compiler is the one that the build uses."""
+    if abi == "i386":
+        require_32_bit()
     path = os.path.join(directory, "program")
     machine = {"i386": "-m32", "x86_64": "-m64"}[abi]
     compiler = os.environ.get("CC", "gcc")
@@ -92,6 +105,47 @@ def compile_c(directory, source, abi, *flags):
     status, _, stderr = run_command(command, stdin=source.encode())
     assert status == 0, stderr.decode()
     return path
+
+
+# --- which of them run here -------------------------------------------------------------------------------------------
+
+narrowed = None  # why the running test did less than elsewhere, which check.py counts; None: it did all
+
+
+@functools.cache
+def runs_32_bit():
+    """Does this kernel run i386 programs? Known by running one."""
+    try:
+        run_command([built_target("i386", "test_fork")])
+    except OSError as error:
+        return error.errno != errno.ENOEXEC
+    return True
+
+
+@functools.cache
+def has_int80():
+    """May 64-bit code use int $0x80? Where it may not, it is a fault like any other."""
+    return run_command([built_target("x86_64", "test_int80")])[0] != -signal.SIGSEGV
+
+
+def require_32_bit():
+    """Skips a test that is all about 32-bit programs where they do not run."""
+    if not runs_32_bit():
+        raise unittest.SkipTest(f"{NO_32_BIT} (IA-32 emulation is off)")
+
+
+def runnable_abis():
+    """For a test of each ABI: those that run here."""
+    global narrowed
+    if runs_32_bit():
+        return ABIS
+    narrowed = NO_32_BIT
+    return tuple(abi for abi in ABIS if abi != "i386")
+
+
+def any_abi():
+    """For a test of one ABI, no matter which: i386, the harder one, where it runs."""
+    return runnable_abis()[0]
 
 
 # --- facts that these programs print ----------------------------------------------------------------------------------

@@ -60,14 +60,14 @@ class Unprivileged(unittest.TestCase):
         return record, other
 
     def test_user_half_is_whole(self):
-        for abi in support.ABIS:
+        for abi in support.runnable_abis():
             for options in [], ["--no-seccomp"], ["-k", "none"], ["--unwinder=libdw"]:
                 with self.subTest(abi=abi, options=options):
                     self.check_user_half(abi, options)
 
     def test_kernel_half_is_missing_with_a_reason(self):
         paranoid = int(pathlib.Path("/proc/sys/kernel/perf_event_paranoid").read_text())
-        for abi in support.ABIS:
+        for abi in support.runnable_abis():
             for options in [], ["-k", "live"]:
                 record, other = self.check_user_half(abi, options)
                 self.assertTrue(other["kernel"]["parent_frames"])
@@ -80,7 +80,7 @@ class Unprivileged(unittest.TestCase):
 
     def test_reason_in_text(self):
         """The text report says it once a record, in a line or two."""
-        program = self.user.copy(support.target("i386", "test_fork"))
+        program = self.user.copy(support.target(support.any_abi(), "test_fork"))
         status, _, stderr = support.run_command([*self.user.wrapper, self.user.forktrace, program])
         self.assertEqual(status, 0)
         self.assertRegex(stderr.decode(), KNOBS)
@@ -107,7 +107,7 @@ class Unprivileged(unittest.TestCase):
             run = self.user.trace([path], options)
             self.assertEqual(run.status, 0, run)
             self.assertIn(b"no_new_privs %d\n" % attribute, run.stdout)
-        program = self.user.copy(support.target("i386", "test_fail"))
+        program = self.user.copy(support.target(support.any_abi(), "test_fail"))
         run = self.user.trace([program])
         self.assertEqual(run.status, 0, run)
         failed = support.parse_expect(run.stdout).failed
@@ -170,7 +170,7 @@ class Unprivileged(unittest.TestCase):
                     _exit(6);
                 return waitpid(pid, &status, 0) == pid ? WEXITSTATUS(status) : 1;
             }"""
-        for abi in support.ABIS:
+        for abi in support.runnable_abis():
             run = self.user.trace([self.user.copy(live_support.compile_program(source, abi), f"undumpable.{abi}")])
             self.assertEqual(run.status, 6, run)
             (record,) = run.forks()
@@ -187,7 +187,7 @@ class Unprivileged(unittest.TestCase):
             self.assertEqual(program.finish(), 0)
 
     def test_attach_to_own(self):
-        path = self.user.copy(support.target("i386", "test_loop"))
+        path = self.user.copy(support.target(support.any_abi(), "test_loop"))
         scope = pathlib.Path("/proc/sys/kernel/yama/ptrace_scope")
         if scope.exists() and int(scope.read_text()) > 0:
             self.skipTest("kernel.yama.ptrace_scope forbids attaching to one's own processes")
@@ -239,7 +239,7 @@ class Namespaces(unittest.TestCase):
 
     def test_pid_namespace(self):
         """The tracepoint's own fields are the initial namespace's: the sample must find its fork nevertheless."""
-        for abi in support.ABIS:
+        for abi in support.runnable_abis():
             self.check_inside(["unshare", "-pf", "--mount-proc"], abi, True)
 
     def test_pid_namespace_as_process_1(self):
@@ -250,7 +250,7 @@ class Namespaces(unittest.TestCase):
         self.assertEqual(len(run.forks()), 1)
 
     def test_mount_namespace(self):
-        for abi in support.ABIS:
+        for abi in support.runnable_abis():
             self.check_inside(["unshare", "-m"], abi, False)
 
     def test_network_and_ipc_namespace(self):
@@ -282,7 +282,7 @@ class Namespaces(unittest.TestCase):
 
     def test_chroot(self):
         """forktrace follows a program whose root is not its own, and says why where a file cannot be had."""
-        for abi in support.ABIS:
+        for abi in support.runnable_abis():
             run = support.trace([support.target(abi, "test_chroot")], ["-k", "none"])
             self.assertEqual(run.status, 0, run)
             self.assertEqual(run.of("error"), [])

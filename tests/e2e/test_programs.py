@@ -100,13 +100,13 @@ class Programs(unittest.TestCase):
         self.check(["sh", "-c", "true & wait; sh -c 'exit 3'"])
 
     def test_storm(self):
-        for abi in support.ABIS:
+        for abi in support.runnable_abis():
             with self.subTest(abi=abi):
                 command = [support.target(abi, "test_storm"), "200"]
                 run = self.check(command, normal=lambda output: len(output.splitlines()))
                 self.assertEqual(len(run.forks()), 200)
 
     def test_threads(self):
-        for abi in support.ABIS:
+        for abi in support.runnable_abis():
             with self.subTest(abi=abi):
                 self.check([support.target(abi, "test_threads")], normal=lambda output: len(output.splitlines()))

@@ -312,7 +312,7 @@ class FramePointer(unittest.TestCase):
 
     def test_jit(self):
         """Beyond code without CFI: one step by the frame pointer, then CFI again."""
-        for abi in support.ABIS:
+        for abi in support.runnable_abis():
             with self.subTest(abi=abi):
                 run = support.trace([support.target(abi, "test_jit")], ["-k", "none"])
                 frames = run.forks()[0]["parent"]["frames"]
