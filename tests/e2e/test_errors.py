@@ -261,6 +261,20 @@ class CannotRun(InDirectory):
         content[e_machine:e_machine + 2] = struct.pack("<H", em_aarch64)
         self.check(self.write("arm", content), NOT_EXECUTABLE, "arm")
 
+    def test_i386_without_emulation(self):
+        if support.runs_32_bit():
+            self.skipTest("this kernel runs 32-bit programs")
+        self.check(support.built_target("i386", "test_fork"), NOT_EXECUTABLE, "test_fork is a 32-bit (i386) program",
+                   "this kernel runs none", "ia32_emulation=1")
+
+    def test_damaged_i386(self):
+        """What no kernel would run is not blamed on this one."""
+        content = pathlib.Path(support.built_target("i386", "test_fork")).read_bytes()
+        e_type, et_rel = 16, 1
+        relocatable = content[:e_type] + struct.pack("<H", et_rel) + content[e_type + 2:]
+        for name, damaged in ("short", content[:60]), ("relocatable", relocatable):
+            self.check(self.write(name, damaged), NOT_EXECUTABLE, name, "neither ELF of its kind")
+
     def test_untrusted_name(self):
         """The name reaches the terminal escaped."""
         run = support.trace([self.directory / "\x1b[31m\nname"])

@@ -1,14 +1,17 @@
 /* Starts a program that is traced from its first instruction: see start.h. */
 #include "target/start.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "parse/elf_header.h"
 #include "target/process.h"
 #include "target/ptrace.h"
 #include "target/syscall_filter.h"
@@ -63,6 +66,26 @@ __attribute__((noreturn)) static void run_child(const struct start_request *requ
 	_exit(127);
 }
 
+/* An i386 ELF file of which load_elf_binary (fs/binfmt_elf.c of 6.18) dislikes nothing but the machine: what is refused
+ * with ENOEXEC nevertheless is refused for the lack of IA-32 emulation. */
+static bool is_i386_program(const char *path)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	unsigned char bytes[ELF_HEADER_SIZE];
+	struct elf_header header;
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) || pread(fd, bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return false;
+	if (!elf_header_parse(bytes, sizeof(bytes), &header) || header.abi != ABI_I386)
+		return false;
+
+	uint64_t table_end = header.segment_table + (uint64_t)header.segment_count * header.segment_size;
+
+	return (header.type == ET_EXEC || header.type == ET_DYN) && header.segment_count &&
+	       header.segment_size == sizeof(Elf32_Phdr) && table_end <= (uint64_t)status.st_size;
+}
+
 static struct error *exec_error(const char *path, int sys_errno)
 {
 	switch (sys_errno) {
@@ -75,6 +98,11 @@ static struct error *exec_error(const char *path, int sys_errno)
 		return error_create(ERROR_NOT_FOUND, sys_errno, path, "%s: a part of the path is not a directory",
 				    path);
 	case ENOEXEC:
+		if (is_i386_program(path))
+			return error_create(ERROR_NOT_EXEC, sys_errno, path,
+					    "%s is a 32-bit (i386) program, and this kernel runs none (IA-32 "
+					    "emulation is off: boot with ia32_emulation=1)",
+					    path);
 		return error_create(
 		    ERROR_NOT_EXEC, sys_errno, path,
 		    "%s is not a program that this machine can run (neither ELF of its kind nor a script with #!)",
