@@ -3,7 +3,7 @@
 
 Every round runs every contender once on a workload, in an order that is rotated from round to round; a ratio is taken
 within a round, so that what slows the whole machine for a while slows both sides of it. Shown are medians and the
-middle half of the rounds. Standard library alone.
+middle half of the rounds. Standard library alone, and the tests' own probe for 32-bit programs.
 """
 
 import argparse
@@ -20,7 +20,10 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ABIS = ("i386", "x86_64")
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+import support
+
 ROUNDS, QUICK_ROUNDS = 15, 3
 SLOW_EVERY = 3  # a slow contender runs in one of so many rounds
 RUN_SECONDS_MAX = 300
@@ -48,12 +51,12 @@ class Contender(collections.namedtuple("Contender", "name command program packag
         return self.program is not None and not os.access(self.program, os.X_OK)
 
 
-def workloads():
+def workloads(abis):
     """The two that the limits are about, and one fork alone: what starting and ending cost."""
     table = (("storm", "test_storm", ("2000", "serial"), 2000), ("deep", "test_deep", ("500",), 500),
              ("one", "test_storm", ("1", "serial"), 1))
     return [Workload(f"{key}-{abi}", abi, ROOT / "build/targets" / abi / program, arguments, forks)
-            for key, program, arguments, forks in table for abi in ABIS]
+            for key, program, arguments, forks in table for abi in abis]
 
 
 def contenders(bin_dir, report):
@@ -121,7 +124,8 @@ class Bench:
     def __init__(self, options, scratch):
         self.options, self.scratch, self.report = options, scratch, scratch / "report"
         self.contenders = contenders(options.bin, self.report)
-        self.workloads = workloads()
+        self.abis = support.runnable_abis()
+        self.workloads = workloads(self.abis)
         self.runs = {}  # (workload key, contender name) -> {round: Run}
         self.notes = collections.OrderedDict()  # (workload key, contender name) -> why there is no number, or a remark
         self.records = {}  # workload key -> (records, with both stacks and returns, with the kernel's half)
@@ -180,7 +184,7 @@ class Bench:
                     self.notes[workload.key, contender.name] = "printed no stacks of the forks"
 
     def measure_memory(self):
-        for abi in ABIS:
+        for abi in self.abis:
             program = str(ROOT / "build/targets" / abi / "test_storm")
             for contender in self.contenders:
                 if contender.name in FULL and not contender.missing:
@@ -231,12 +235,13 @@ def limits(bench):
 
     def add(name, bound, values):
         if not values:
-            result.append(Limit(name, bound, None, None, None, "NOT MEASURED"))
+            why = f" ({support.NO_32_BIT})" if abi not in bench.abis else ""
+            result.append(Limit(name, bound, None, None, None, f"NOT MEASURED{why}"))
             return
         median = statistics.median(values)
         result.append(Limit(name, bound, median, *middle_half(values), "ok" if median <= bound else "MISSED"))
 
-    for abi in ABIS:
+    for abi in support.ABIS:
         for name in FULL:
             label = f"{abi} {'json' if 'json' in name else 'text'}"
             add(f"{label}: 2,000 forks / bare loop", FULL_TO_BARE, bench.ratios(f"storm-{abi}", name, "bare loop"))
@@ -258,6 +263,8 @@ def print_head(bench):
         print(f"{name}: {said}"[:80])
     print(f"{STRACE_STACKS} gets -e {STRACE_FAMILY} as well.")
     print("Ratios are to native in the same round: the median, then the middle half.")
+    if bench.abis != support.ABIS:
+        print(f"{support.NO_32_BIT.capitalize()} (IA-32 emulation is off): i386 is left out.")
     if bench.load > LOAD_QUIET:
         print(f"The load was {bench.load:.1f} before the first round: other work disturbs these numbers.")
 
@@ -370,7 +377,7 @@ def main():
     for workload in bench.workloads:
         if not workload.key.startswith("one-"):
             print_workload(bench, workload)
-    for abi in ABIS:
+    for abi in bench.abis:
         print_start_up(bench, abi)
     print_memory(bench)
     print_records(bench)
