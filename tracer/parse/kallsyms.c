@@ -8,7 +8,7 @@
 #include "base/vector.h"
 
 struct parser {
-	VECTOR(struct kallsyms_symbol) symbols;
+	VECTOR(struct kallsyms_symbol) symbols, aliases;
 	char *names;
 	uint32_t names_size;
 	uint32_t module; /* the last module named: its symbols follow one another */
@@ -203,10 +203,19 @@ static void drop_aliases(struct parser *parser)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < parser->symbols.count; i++) {
-		if (kept == 0 || symbols[kept - 1].address != symbols[i].address)
+		if (kept == 0 || symbols[kept - 1].address != symbols[i].address) {
 			symbols[kept++] = symbols[i];
-		else if (name_rank(parser, &symbols[i]) < name_rank(parser, &symbols[kept - 1]))
+			continue;
+		}
+
+		struct kallsyms_symbol other = symbols[i];
+
+		if (name_rank(parser, &other) < name_rank(parser, &symbols[kept - 1])) {
+			other = symbols[kept - 1];
 			symbols[kept - 1] = symbols[i];
+		}
+		if (other.name)
+			vector_push(&parser->aliases, other);
 	}
 	parser->symbols.count = kept;
 }
@@ -241,6 +250,8 @@ void kallsyms_parse(const char *text, size_t size, struct kallsyms *kallsyms)
 	*kallsyms = (struct kallsyms){
 	    .symbols = memory_resize(parser.symbols.items, parser.symbols.count, sizeof(parser.symbols.items[0])),
 	    .count = parser.symbols.count,
+	    .aliases = parser.aliases.items,
+	    .alias_count = parser.aliases.count,
 	    .names = memory_resize(parser.names, parser.names_size, 1),
 	    .zeroed = parser.zeros && parser.symbols.count == 0,
 	    .sorted = sorted,
@@ -250,6 +261,7 @@ void kallsyms_parse(const char *text, size_t size, struct kallsyms *kallsyms)
 void kallsyms_deinit(struct kallsyms *kallsyms)
 {
 	free(kallsyms->symbols);
+	free(kallsyms->aliases);
 	free(kallsyms->names);
 	*kallsyms = (struct kallsyms){0};
 }

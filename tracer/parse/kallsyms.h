@@ -19,6 +19,8 @@ struct kallsyms_symbol {
 struct kallsyms {
 	struct kallsyms_symbol *symbols;
 	size_t count;
+	struct kallsyms_symbol *aliases; /* the names that were not kept, in no order */
+	size_t alias_count;
 	char *names; /* zero-terminated strings */
 	bool zeroed; /* there are functions, and all of their addresses are 0: kernel.kptr_restrict hides them */
 	bool sorted; /* the text was in ascending order (modules' symbols are not) */

@@ -2,12 +2,15 @@
 #include "symbol/kernel_symbols.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/map.h"
 #include "base/memory.h"
 #include "parse/kallsyms.h"
 
 struct kernel_symbols {
 	struct kallsyms kallsyms;
+	struct map by_name; /* hash -> symbol, with and without the compiler's suffixes; empty: not made yet */
 };
 
 struct kernel_symbols *kernel_symbols_create(const char *text, size_t size)
@@ -23,6 +26,7 @@ void kernel_symbols_destroy(struct kernel_symbols *symbols)
 	if (!symbols)
 		return;
 	kallsyms_deinit(&symbols->kallsyms);
+	map_deinit(&symbols->by_name);
 	free(symbols);
 }
 
@@ -71,5 +75,86 @@ bool kernel_symbols_find_caller(const struct kernel_symbols *symbols, uint64_t a
 	if (!kernel_symbols_find(symbols, address - 1, symbol))
 		return false;
 	symbol->offset++;
+	return true;
+}
+
+bool kernel_symbols_bounds(const struct kernel_symbols *symbols, uint64_t address, uint64_t *start, uint64_t *end)
+{
+	const struct kallsyms *kallsyms = &symbols->kallsyms;
+	size_t count = count_up_to(kallsyms, address);
+
+	if (count == 0 || count == kallsyms->count || kallsyms->symbols[count - 1].name == 0)
+		return false;
+	*start = kallsyms->symbols[count - 1].address;
+	*end = kallsyms->symbols[count].address;
+	return true;
+}
+
+/* --- by name --- */
+
+/* How much of a name the source has; 0: it is not the function's start. */
+static size_t base_length(const char *name)
+{
+	static const char *const suffixes[] = {".part.", ".isra.", ".constprop."};
+	size_t length = strcspn(name, ".");
+
+	for (const char *at = name + length; *at;) {
+		size_t i = 0, count = sizeof(suffixes) / sizeof(suffixes[0]);
+
+		while (i < count && strncmp(at, suffixes[i], strlen(suffixes[i])) != 0)
+			i++;
+		if (i == count)
+			return 0;
+		at += strlen(suffixes[i]);
+		at += strspn(at, "0123456789");
+	}
+	return length;
+}
+
+static void index_symbol(struct kernel_symbols *symbols, struct kallsyms_symbol *symbol)
+{
+	const char *name = symbols->kallsyms.names + symbol->name;
+	size_t whole = strlen(name), base = base_length(name);
+	uint64_t hash = hash_bytes(0, name, whole);
+	const struct kallsyms_symbol *known = map_get(&symbols->by_name, hash);
+
+	/* A name of its own goes before one that only a suffix was taken from. */
+	if (!known || strcmp(symbols->kallsyms.names + known->name, name) != 0)
+		map_put(&symbols->by_name, hash, symbol);
+	if (base == 0 || base == whole)
+		return;
+	hash = hash_bytes(0, name, base);
+	if (!map_get(&symbols->by_name, hash))
+		map_put(&symbols->by_name, hash, symbol);
+}
+
+static void make_index(struct kernel_symbols *symbols)
+{
+	struct kallsyms *kallsyms = &symbols->kallsyms;
+
+	for (size_t i = 0; i < kallsyms->count; i++) {
+		if (kallsyms->symbols[i].name)
+			index_symbol(symbols, &kallsyms->symbols[i]);
+	}
+	for (size_t i = 0; i < kallsyms->alias_count; i++)
+		index_symbol(symbols, &kallsyms->aliases[i]);
+}
+
+bool kernel_symbols_by_name(struct kernel_symbols *symbols, const char *name, uint64_t *address, const char **found)
+{
+	const struct kallsyms_symbol *symbol;
+	const char *known;
+
+	if (!symbols->by_name.count)
+		make_index(symbols);
+	symbol = map_get(&symbols->by_name, hash_bytes(0, name, strlen(name)));
+	if (!symbol)
+		return false;
+	known = symbols->kallsyms.names + symbol->name;
+	if (strncmp(known, name, strlen(name)) != 0 || (known[strlen(name)] && known[strlen(name)] != '.'))
+		return false;
+	*address = symbol->address;
+	if (found)
+		*found = known;
 	return true;
 }

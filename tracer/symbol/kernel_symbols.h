@@ -28,4 +28,13 @@ bool kernel_symbols_find(const struct kernel_symbols *symbols, uint64_t address,
  * return): the function is that of the byte before it, as the kernel's own %pB has it (lib/vsprintf.c). */
 bool kernel_symbols_find_caller(const struct kernel_symbols *symbols, uint64_t address, struct kernel_symbol *symbol);
 
+/* Where the function that `address` lies in starts, and where the next symbol does. */
+bool kernel_symbols_bounds(const struct kernel_symbols *symbols, uint64_t address, uint64_t *start, uint64_t *end);
+
+/* The function of that name, else the one that the compiler made of it: with a suffix of gcc's (.part.N, .isra.N,
+ * .constprop.N, in any combination; .cold is another place of the same function and does not count). Of several the one
+ * that stands first in the text. `found` (may be NULL) is what the kernel calls it, and lives as long as the symbols.
+ * The first call makes an index; one thread at a time. */
+bool kernel_symbols_by_name(struct kernel_symbols *symbols, const char *name, uint64_t *address, const char **found);
+
 #endif
