@@ -31,6 +31,9 @@ static void store(struct auxv *auxv, uint64_t type, uint64_t value)
 	case AT_SYSINFO_EHDR:
 		auxv->vdso = value;
 		break;
+	case AT_EXECFN:
+		auxv->path = value;
+		break;
 	default:
 		break;
 	}

@@ -14,6 +14,7 @@ struct auxv {
 	uint64_t phdr;      /* AT_PHDR: its program headers */
 	uint64_t base;      /* AT_BASE: the dynamic loader */
 	uint64_t vdso;      /* AT_SYSINFO_EHDR: the vDSO's ELF header */
+	uint64_t path;      /* AT_EXECFN: the name that was given to execve */
 };
 
 /* Returns false where the bytes are no auxiliary vector of either word size. */

@@ -362,9 +362,15 @@ static enum abi abi_of(const struct reader *reader)
 	return reader->modules.count ? reader->modules.items[0].file->abi : ABI_UNKNOWN;
 }
 
-struct error *module_map_read(const struct space *space, struct module_map **map)
+static unsigned long next_map_id(void)
 {
 	static unsigned long last_id;
+
+	return ++last_id;
+}
+
+struct error *module_map_read(const struct space *space, struct module_map **map)
+{
 	struct reader reader = {.space = space};
 	struct group group = {0};
 	struct map_line line;
@@ -391,12 +397,65 @@ struct error *module_map_read(const struct space *space, struct module_map **map
 	*map = memory_alloc(sizeof(**map));
 	**map = (struct module_map){
 	    .references = 1,
-	    .id = ++last_id,
+	    .id = next_map_id(),
 	    .abi = abi_of(&reader),
 	    .count = reader.modules.count,
 	    .modules = reader.modules.items,
 	};
 	return NULL;
+}
+
+static struct module_file *place_file(const struct module_place *place)
+{
+	struct stat status;
+
+	if (place->image)
+		return module_file_of_image(place->image, place->image_size, place->path, NULL);
+	if (place->fd >= 0 && !fstat(place->fd, &status))
+		return module_file_of_fd(place->fd, &status, place->path);
+	if (place->fd >= 0)
+		close(place->fd);
+	return module_file_unreadable(place->path, memory_strdup(place->reason ? place->reason : "no file is known"));
+}
+
+/* Inserts by ascending start; false where it would lie over another one. */
+static bool insert_module(struct module_map *map, const struct module *module)
+{
+	size_t at = map->count;
+
+	while (at && map->modules[at - 1].start > module->start)
+		at--;
+	if ((at && map->modules[at - 1].end > module->start) ||
+	    (at < map->count && map->modules[at].start < module->end))
+		return false;
+	memmove(&map->modules[at + 1], &map->modules[at], (map->count - at) * sizeof(*module));
+	map->modules[at] = *module;
+	map->count++;
+	return true;
+}
+
+struct module_map *module_map_build(enum abi abi, const struct module_place *places, size_t count)
+{
+	struct module_map *map = memory_alloc(sizeof(*map));
+
+	map->references = 1;
+	map->id = next_map_id();
+	map->abi = abi;
+	map->modules = memory_calloc(count + 1, sizeof(*map->modules));
+	for (size_t i = 0; i < count; i++) {
+		struct module_file *file = place_file(&places[i]);
+
+		if (!file)
+			continue;
+
+		bool known = file->memory_size;
+		uint64_t start = known ? places[i].bias + file->first_address : places[i].start;
+		struct module module = {start, start + (known ? file->memory_size : PAGE), file, places[i].starts};
+
+		if (!insert_module(map, &module))
+			module_file_unref(file);
+	}
+	return map;
 }
 
 struct module_map *module_map_ref(struct module_map *map)

@@ -82,6 +82,7 @@ static bool describe_segments(struct module_file *file, const struct elf_header 
 
 			start = segment.address & -(uint64_t)PAGE;
 			file->alignment_gap = start - (segment.address & -alignment);
+			file->first_address = start;
 			file->first_offset = segment.offset & -(uint64_t)PAGE;
 			loaded = true;
 		}
@@ -101,6 +102,47 @@ static bool describe_segments(struct module_file *file, const struct elf_header 
 			file->eh_frame_hdr = segment.address - start;
 	}
 	return loaded;
+}
+
+/* As mapped: in whole pages, with what the file has behind the segment. */
+static bool read_clean(const struct module_file *file, const struct elf_segment *segment, uint64_t address, void *bytes,
+		       size_t size)
+{
+	const uint64_t page = -(uint64_t)PAGE;
+	uint64_t start = segment->address & page, end = (segment->address + segment->file_size + PAGE - 1) & page;
+
+	if (segment->type != PT_LOAD || (segment->flags & PF_W) || address < start || address + size > end ||
+	    address + size < address)
+		return false;
+	if (file->image)
+		return file_bytes(file, (segment->offset & page) + (address - start), bytes, size);
+	memset(bytes, 0, size);
+	return pread(file->fd, bytes, size, (off_t)((segment->offset & page) + (address - start))) > 0;
+}
+
+bool module_file_read(const struct module_file *file, uint64_t offset, void *bytes, size_t size)
+{
+	uint8_t head[ELF_HEADER_SIZE] = {0};
+	struct elf_header header;
+	struct elf_segment segment;
+	size_t table_size;
+
+	if ((!file->image && file->fd < 0) || !file_bytes(file, 0, head, sizeof(head)) ||
+	    !elf_header_parse(head, sizeof(head), &header))
+		return false;
+	table_size = (size_t)header.segment_count * header.segment_size;
+	if (!table_size || table_size > SEGMENT_TABLE_MAX)
+		return false;
+
+	_cleanup_free_ uint8_t *table = memory_alloc(table_size);
+
+	if (!file_bytes(file, header.segment_table, table, table_size))
+		return false;
+	for (unsigned i = 0; elf_segment_parse(&header, table, table_size, i, &segment); i++) {
+		if (read_clean(file, &segment, file->first_address + offset, bytes, size))
+			return true;
+	}
+	return false;
 }
 
 /* Reads what the rest of the engine wants to know at once. Returns false where it is no ELF file to be loaded. */

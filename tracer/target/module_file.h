@@ -2,6 +2,7 @@
 #ifndef FORKTRACE_TARGET_MODULE_FILE_H
 #define FORKTRACE_TARGET_MODULE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -20,6 +21,10 @@ struct module_file *module_file_of_image(uint8_t *image, size_t size, const char
 
 /* A file of which the process knows the name and nobody anything else, not shared: it names its module and no more. */
 struct module_file *module_file_unreadable(const char *path, char *open_error);
+
+/* Reads memory that the file alone determines, `offset` bytes from the start of the module: of a segment that is not
+ * written to. False where it is none. */
+bool module_file_read(const struct module_file *file, uint64_t offset, void *bytes, size_t size);
 
 void module_file_unref(struct module_file *file);
 

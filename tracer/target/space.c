@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "target/module.h"
+#include "target/module_file.h"
 
 struct space *space_create(pid_t tid)
 {
@@ -22,10 +23,21 @@ struct space *space_create(pid_t tid)
 	return space;
 }
 
+struct space *space_create_foreign(const struct space_source *source, void *owner)
+{
+	struct space *space = space_create(0);
+
+	space->source = source;
+	space->owner = owner;
+	return space;
+}
+
 struct space *space_copy(const struct space *space, pid_t tid)
 {
 	struct space *copy = space_create(tid);
 
+	copy->source = space->source;
+	copy->owner = space->owner;
 	copy->modules = space->modules;
 	if (copy->modules)
 		copy->modules->references++;
@@ -52,10 +64,17 @@ void space_drop_modules(struct space *space)
 	space->modules = NULL;
 }
 
+static struct error *read_modules(const struct space *space, struct module_map **map)
+{
+	const struct space_source *source = space->source;
+
+	return source ? source->modules(source->context, space, map) : module_map_read(space, map);
+}
+
 struct error *space_modules(struct space *space, const struct module_map **modules)
 {
 	if (!space->modules) {
-		struct error *error = module_map_read(space, &space->modules);
+		struct error *error = read_modules(space, &space->modules);
 
 		if (error)
 			return error;
@@ -80,7 +99,7 @@ static bool same_modules(const struct module_map *one, const struct module_map *
 struct error *space_refresh_modules(struct space *space, bool *changed)
 {
 	struct module_map *fresh;
-	struct error *error = module_map_read(space, &fresh);
+	struct error *error = read_modules(space, &fresh);
 
 	*changed = false;
 	if (error)
@@ -149,10 +168,25 @@ static struct error *read_through_mem(const struct space *space, uint64_t addres
 	return NULL;
 }
 
+/* A page that a process has not used yet is absent; the file has it. */
+static struct error *read_foreign(const struct space *space, uint64_t address, void *bytes, size_t size)
+{
+	struct error *error = space->source->read(space->source->context, address, bytes, size);
+	const struct module *module = error && space->modules ? module_map_find(space->modules, address) : NULL;
+
+	if (!module || error->code != ERROR_FAULT ||
+	    !module_file_read(module->file, address - module->start, bytes, size))
+		return error;
+	error_destroy(error);
+	return NULL;
+}
+
 struct error *space_read(const struct space *space, uint64_t address, void *bytes, size_t size)
 {
 	if (!size)
 		return NULL;
+	if (space->source)
+		return read_foreign(space, address, bytes, size);
 
 	struct iovec local = {bytes, size};
 	struct iovec remote = {(void *)(uintptr_t)address, size};
@@ -207,6 +241,8 @@ struct error *space_read_runs(const struct space *space, const struct space_run 
 {
 	char *to = bytes;
 
+	if (space->source)
+		return read_each(space, runs, count, bytes);
 	while (count) {
 		size_t batch = count < RUNS_MAX ? count : RUNS_MAX;
 		size_t size;

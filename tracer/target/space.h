@@ -35,9 +35,10 @@ struct module_file {
 				     id, else the ELF header */
 	uint8_t identity[64];
 	size_t identity_size;
-	uint64_t first_offset; /* of the first segment in the file, in whole pages */
-	uint64_t code_address; /* of the first executable segment, in whole pages */
-	uint64_t code_offset;  /* of the same in the file */
+	uint64_t first_address; /* of the first segment, as the file has it, in whole pages: the start of the module */
+	uint64_t first_offset;  /* of the first segment in the file, in whole pages */
+	uint64_t code_address;  /* of the first executable segment, in whole pages */
+	uint64_t code_offset;   /* of the same in the file */
 
 	void *symbols; /* owned by symbol/: what it knows of this file; freed by symbols_destroy */
 	void (*symbols_destroy)(void *symbols);
@@ -63,15 +64,30 @@ struct module_map {
 	void (*unwinding_destroy)(void *unwinding);
 };
 
+struct space;
+
+/* Where an address space that is not a process's of this machine comes from: a guest's, through its stub. */
+struct space_source {
+	/* As space_read. */
+	struct error *(*read)(void *context, uint64_t address, void *bytes, size_t size);
+	/* Puts the map of the modules together (module_map_build); the caller's own. */
+	struct error *(*modules)(void *context, const struct space *space, struct module_map **map);
+	void *context;
+};
+
 struct space {
 	unsigned references;
 	pid_t tid;                  /* a task through which memory is read; the stopped one, set by whoever reads */
 	struct module_map *modules; /* NULL until first needed (space_modules) */
+	const struct space_source *source; /* NULL: a process of this machine */
+	void *owner;                       /* the source's own: whatever tells this space from others */
 };
 
 /* Spaces are made at the start or at an attach (create), at fork (copy: the module map is shared), shared with CLONE_VM
  * (ref). */
 struct space *space_create(pid_t tid);
+/* One whose memory comes from `source`, which must outlive it. */
+struct space *space_create_foreign(const struct space_source *source, void *owner);
 struct space *space_copy(const struct space *space, pid_t tid);
 struct space *space_ref(struct space *space);
 void space_unref(struct space *space); /* accepts NULL */
@@ -85,6 +101,22 @@ struct error *space_modules(struct space *space, const struct module_map **modul
 /* Reads the modules again. Where they are the same as before, the map is kept, with all that is known of it; *changed
  * tells. */
 struct error *space_refresh_modules(struct space *space, bool *changed);
+
+/* A file in a foreign space. */
+struct module_place {
+	uint64_t bias;    /* what is added to the addresses in the file (link_map's l_addr) */
+	const char *path; /* as the process names it; "[vdso]" */
+	int fd;           /* the file, taken over; -1: see image */
+	uint8_t *image;   /* taken over; NULL with fd -1: only the name is known */
+	size_t image_size;
+	const char *reason; /* why there is neither; copied */
+	uint64_t start;     /* where there is neither */
+	bool starts;        /* as in struct module */
+};
+
+/* A map of modules with one reference, from places in any order. What is no ELF file, or lies over another, is left
+ * out. */
+struct module_map *module_map_build(enum abi abi, const struct module_place *places, size_t count);
 
 /* The module that `address` lies in, or NULL. */
 const struct module *module_map_find(const struct module_map *map, uint64_t address);

@@ -147,6 +147,9 @@ static bool modules_current(const struct capture *capture, const struct space *s
 	const struct walk *walk = &capture->walk;
 	const struct module *known = NULL;
 
+	/* A guest's pages may be absent, and its modules are read anew for each fork. */
+	if (space->source)
+		return true;
 	for (size_t i = 0; i < walk->frames.count; i++) {
 		const struct module *module = walk->frames.items[i].module;
 
