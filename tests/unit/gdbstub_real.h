@@ -1,0 +1,89 @@
+/* A client of the GDB remote protocol and a real peer, a child of the test. Include after cmocka.h. */
+#ifndef FORKTRACE_TESTS_UNIT_GDBSTUB_REAL_H
+#define FORKTRACE_TESTS_UNIT_GDBSTUB_REAL_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "target/gdbstub.h"
+#include "target/gdbstub_internal.h"
+
+enum { TIMEOUT_MS = 30000 };
+
+struct peer {
+	pid_t pid;
+	int fd;
+	struct gdbstub *stub;
+};
+
+static inline bool is_installed(const char *program)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "command -v %s >/dev/null", program);
+	return system(command) == 0;
+}
+
+static inline void start(struct peer *peer, char *const *arguments, int theirs)
+{
+	peer->pid = fork();
+	assert_true(peer->pid >= 0);
+	if (peer->pid == 0) {
+		int quiet = open("/dev/null", O_WRONLY);
+
+		dup2(quiet, 2);
+		if (!strcmp(arguments[0], "gdbserver")) {
+			dup2(theirs, 0);
+			dup2(theirs, 1);
+		}
+		execvp(arguments[0], arguments);
+		_exit(127);
+	}
+	close(theirs);
+}
+
+static inline void no_error(struct error *error)
+{
+	if (error)
+		print_error("%s\n", error->message);
+	assert_null(error);
+}
+
+/* Closing the connection ends gdbserver and its program; QEMU does not mind. */
+static inline void end(struct peer *peer)
+{
+	int status;
+
+	gdbstub_destroy(peer->stub);
+	close(peer->fd);
+	kill(peer->pid, SIGTERM);
+	while (waitpid(peer->pid, &status, 0) != peer->pid)
+		assert_int_equal(errno, EINTR);
+}
+
+static inline void wait_stop(struct peer *peer, struct gdbstub_stop *stop)
+{
+	no_error(gdbstub_wait(peer->stub, TIMEOUT_MS, stop));
+}
+
+static inline void resume_to_stop(struct peer *peer, struct gdbstub_stop *stop)
+{
+	no_error(gdbstub_resume(peer->stub));
+	wait_stop(peer, stop);
+}
+
+static inline uint64_t pc_of(struct peer *peer)
+{
+	struct registers registers;
+
+	no_error(gdbstub_registers(peer->stub, &registers));
+	return registers_pc(&registers);
+}
+
+#endif

@@ -1,0 +1,170 @@
+/* Passing the instruction under a breakpoint without a step; see gdbstub_internal.h.
+ *
+ * QEMU's TCG throws away all that it has translated when it begins to step and when it ends (softmmu/cpus.c and
+ * cpu_single_step of 7.2): a guest that is stepped at each breakpoint runs thirty times slower. The first instruction
+ * of a function is nearly always one that is done by hand as well: nothing, a push or a pop. */
+#include <string.h>
+
+#include "arch/disassemble.h"
+#include "base/memory.h"
+#include "target/gdbstub_internal.h"
+
+enum { INSTRUCTION_SIZE_MAX = 15 };
+
+static void forget_error(struct error *error)
+{
+	error_destroy(error);
+}
+
+/* The bytes at the end of a page may be all there are. */
+static size_t read_code(struct gdbstub *stub, uint64_t pc, uint8_t code[INSTRUCTION_SIZE_MAX])
+{
+	for (size_t size = INSTRUCTION_SIZE_MAX; size; size--) {
+		struct error *error = gdbstub_read(stub, pc, code, size);
+
+		if (!error)
+			return size;
+		forget_error(error);
+	}
+	return 0;
+}
+
+static bool is_by_hand(const struct instruction *instruction)
+{
+	switch (instruction->kind) {
+	case INSTRUCTION_NOTHING:
+	case INSTRUCTION_PUSH_FLAGS:
+		return true;
+	case INSTRUCTION_PUSH:
+		return instruction->source != REGISTER_NONE && !instruction->memory.used;
+	case INSTRUCTION_POP:
+		return instruction->destination != REGISTER_NONE && !instruction->memory.used;
+	default:
+		return false;
+	}
+}
+
+static bool decode(struct gdbstub *stub, uint64_t pc, struct instruction *instruction)
+{
+	uint8_t code[INSTRUCTION_SIZE_MAX];
+	size_t size;
+
+	if (!stub->disassembler) {
+		struct error *error = disassembler_create(gdbstub_abi(stub), &stub->disassembler);
+
+		forget_error(error);
+		if (error)
+			return false;
+	}
+	size = read_code(stub, pc, code);
+	return size && disassemble(stub->disassembler, code, size, pc, instruction) && is_by_hand(instruction);
+}
+
+/* From the breakpoint, where its code is known to be the same in all address spaces; else from memory. */
+static bool find_instruction(struct gdbstub *stub, uint64_t pc, struct instruction *instruction)
+{
+	struct gdbstub_breakpoint *breakpoint = gdbstub_find_breakpoint(stub, pc);
+
+	if (!breakpoint || !breakpoint->same_code)
+		return decode(stub, pc, instruction);
+	if (!breakpoint->decoded) {
+		breakpoint->by_hand = decode(stub, pc, &breakpoint->instruction);
+		breakpoint->decoded = true;
+	}
+	*instruction = breakpoint->instruction;
+	return breakpoint->by_hand;
+}
+
+/* What an instruction does, worked out before anything is changed. */
+struct effect {
+	uint64_t sp, value;
+	int destination; /* a register that takes `value`; REGISTER_NONE: memory at sp does, if `pushed` */
+	bool pushed;
+};
+
+static struct error *work_out(struct gdbstub *stub, const struct instruction *instruction,
+			      const struct registers *registers, struct effect *effect)
+{
+	/* Pushed flags have neither RF nor VM (Intel's manual, PUSHF). */
+	const uint64_t never_pushed = 0x30000;
+	const struct arch *arch = arch_of(registers->abi);
+
+	*effect = (struct effect){.sp = registers_sp(registers), .destination = REGISTER_NONE};
+	switch (instruction->kind) {
+	case INSTRUCTION_PUSH:
+	case INSTRUCTION_PUSH_FLAGS:
+		effect->value = instruction->kind == INSTRUCTION_PUSH ? registers->value[instruction->source]
+								      : registers->flags & ~never_pushed;
+		effect->sp -= arch->word_size;
+		effect->pushed = true;
+		return NULL;
+	case INSTRUCTION_POP:
+		effect->destination = instruction->destination;
+		effect->sp += arch->word_size;
+		return gdbstub_read(stub, registers_sp(registers), &effect->value, arch->word_size);
+	default:
+		return NULL;
+	}
+}
+
+static struct error *write_number(struct gdbstub *stub, unsigned number, uint64_t value)
+{
+	return gdbstub_set_register(stub, stub->by_dwarf[number]->name, value);
+}
+
+static struct error *apply(struct gdbstub *stub, const struct effect *effect, const struct registers *registers,
+			   uint64_t next)
+{
+	const struct arch *arch = arch_of(registers->abi);
+	struct error *error = NULL;
+
+	if (effect->pushed)
+		error = gdbstub_write(stub, effect->sp, &effect->value, arch->word_size);
+	if (!error && effect->sp != registers_sp(registers))
+		error = write_number(stub, arch->sp, effect->sp);
+	if (!error && effect->destination != REGISTER_NONE)
+		error = write_number(stub, (unsigned)effect->destination, effect->value);
+	return error ? error : write_number(stub, arch->pc, next);
+}
+
+/* With protection off the code is of 16 bits. Whether a program or a machine is at the other end: that has cr0. */
+static bool is_protected(struct gdbstub *stub)
+{
+	enum { PROTECTION_ENABLE = 1 };
+	uint64_t cr0 = 0;
+
+	forget_error(gdbstub_register(stub, "cr0", &cr0));
+	return cr0 & PROTECTION_ENABLE;
+}
+
+struct error *gdbstub_pass_by_hand(struct gdbstub *stub, uint64_t pc, bool *passed)
+{
+	struct instruction instruction;
+	struct registers registers;
+	struct effect effect;
+
+	*passed = false;
+	/* A program's step is cheap. */
+	if (!stub->is_machine || !is_protected(stub) || !stub->write_register ||
+	    !find_instruction(stub, pc, &instruction))
+		return NULL;
+
+	uint64_t next = pc + instruction.length;
+	struct error *error = gdbstub_registers(stub, &registers);
+
+	if (error)
+		return error;
+	/* Two breakpoints side by side: the second is to be hit. A pop of the stack pointer is left to the machine. */
+	if (gdbstub_breakpoint_at(stub, next) || instruction.destination == (int)arch_of(registers.abi)->sp)
+		return NULL;
+	error = work_out(stub, &instruction, &registers, &effect);
+	if (error) {
+		/* Not readable: the instruction shall fault as it would. */
+		if (error->code != ERROR_FAULT)
+			return error;
+		return NULL;
+	}
+	error = apply(stub, &effect, &registers, next);
+	*passed = !error;
+	return error;
+}
