@@ -68,10 +68,11 @@ $(COMPILER): FORCE
 
 # --- the engine and the program ---------------------------------------------------------------------------------------
 
+GUEST_INIT := $(BUILD)/targets/guest_init
 ENGINE_SOURCES := $(wildcard tracer/*.c tracer/*/*.c)
 UI_SOURCES := $(wildcard ui/*.c ui/*/*.c)
 ENGINE := $(OBJECTS)/libforktrace.a
-ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(OBJECTS)/%.o)
+ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(OBJECTS)/%.o) $(OBJECTS)/tracer/kernel/guest_init_image.o
 UI_OBJECTS := $(UI_SOURCES:%.c=$(OBJECTS)/%.o)
 
 .PHONY: all
@@ -80,6 +81,11 @@ all: $(BIN)/forktrace targets
 $(OBJECTS)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The guest's process 1, in the engine's read-only data.
+$(OBJECTS)/tracer/kernel/guest_init_image.o: tracer/kernel/guest_init_image.S $(GUEST_INIT) Makefile
+	@mkdir -p $(@D)
+	$(call say,AS)$(CC) -DGUEST_INIT='"$(GUEST_INIT)"' -c -o $@ $<
 
 $(ENGINE): $(ENGINE_OBJECTS)
 	@rm -f $@

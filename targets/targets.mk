@@ -69,3 +69,13 @@ endef
 
 
 $(foreach abi,$(TARGET_ABIS),$(eval $(call target_abi_rules,$(abi))))
+
+# Process 1 of the guest: without libc, for any kernel from 2.6.29 on and any CPU that has it; built into forktrace.
+GUEST_INIT_CFLAGS := -std=gnu17 $(WARNINGS) -m32 -march=i586 -mno-sse -Os -ffreestanding -fno-stack-protector -fno-pic -fno-asynchronous-unwind-tables \
+	-static -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack -s
+
+GUEST_INIT_SOURCES := targets/guest_init.c targets/guest_talk.c targets/guest_payload.c
+
+$(GUEST_INIT): $(GUEST_INIT_SOURCES) targets/guest_init.h tracer/kernel/guest_protocol.h $(TARGET_BUILD)/i386/.compiler
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(GUEST_INIT_CFLAGS) -Itracer -o $@ $(GUEST_INIT_SOURCES)

@@ -1,0 +1,181 @@
+/* kernel/guest.c and the guest's process 1: a program's run. */
+#include "tests/unit/guest_fixture.h"
+
+static void tells_the_time(void **state)
+{
+	struct guest_options options = options_with(cache);
+	_cleanup_fd_ int payload = payload_of(static_fork, NULL);
+	uint64_t first = 0, again = 1, later = 0;
+
+	(void)state;
+	need_kernel();
+
+	struct guest *guest = start(&options, payload);
+	int64_t begin = microseconds();
+
+	assert_true(guest_time(guest, &first));
+	tell("guest_time", begin);
+	assert_true(guest_time(guest, &again));
+	assert_int_equal(first, again);
+	run_fork(guest);
+	assert_true(guest_time(guest, &later));
+	assert_true(later > first);
+	guest_destroy(guest);
+}
+
+static void passes_input_on(void **state)
+{
+	enum { LINES = 2000 };
+	struct guest_options options = options_with(cache);
+	char argument[] = "last word";
+	_cleanup_fd_ int payload = payload_of(echo, argument);
+	_cleanup_(outcome_deinit) struct outcome outcome = {0};
+	_cleanup_(buffer_deinit) struct buffer input = {0};
+
+	(void)state;
+	need_kernel();
+	for (int i = 0; i < LINES; i++)
+		buffer_printf(&input, "line %d\n", i);
+
+	struct guest *guest = start(&options, payload);
+
+	assert_null(run(guest, input.data, input.size, &outcome));
+	assert_int_equal(outcome.out.size, input.size);
+	assert_memory_equal(outcome.out.data, input.data, input.size);
+	assert_string_equal(outcome.error.data, "last word value made\n");
+	assert_int_equal(outcome.status, 23 << 8);
+	guest_destroy(guest);
+}
+
+static void tells_why_a_program_cannot_run(void **state)
+{
+	struct guest_options options = options_with(cache);
+	struct guest_files files = {0};
+	char name[] = "x", *arguments[] = {name, NULL}, *environment[] = {NULL};
+	_cleanup_(outcome_deinit) struct outcome outcome = {0};
+	int payload = -1;
+
+	(void)state;
+	need_kernel();
+	assert_null(payload_create(&files, "/no/such", "/", arguments, environment, &payload));
+
+	struct guest *guest = start(&options, payload);
+
+	assert_null(run(guest, NULL, 0, &outcome));
+	assert_int_equal(outcome.exec_errno, ENOENT);
+	assert_int_equal(outcome.status, 127 << 8);
+	guest_destroy(guest);
+	close(payload);
+}
+
+static void refuses_what_is_no_payload(void **state)
+{
+	struct guest_options options = options_with(cache);
+	_cleanup_fd_ int payload = open("/proc/self/exe", O_RDONLY);
+	_cleanup_(outcome_deinit) struct outcome outcome = {0};
+
+	(void)state;
+	need_kernel();
+
+	struct guest *guest = start(&options, payload);
+	struct error *error = run(guest, NULL, 0, &outcome);
+
+	assert_non_null(error);
+	assert_string_equal(error->message,
+			    "the guest's process 1 cannot go on: the payload does not begin with FTGUEST1");
+	error_destroy(error);
+	guest_destroy(guest);
+}
+
+static void waits_for_descendants(void **state)
+{
+	struct guest_options options = options_with(cache);
+	char argument[] = "daemon";
+	_cleanup_fd_ int payload = payload_of(echo, argument);
+	_cleanup_(outcome_deinit) struct outcome outcome = {0};
+
+	(void)state;
+	need_kernel();
+
+	struct guest *guest = start(&options, payload);
+
+	assert_null(run(guest, NULL, 0, &outcome));
+	assert_int_equal(outcome.status, 23 << 8);
+	assert_int_equal(outcome.out_at_exit, 0);
+	assert_string_equal(outcome.out.data, "late\n");
+	guest_destroy(guest);
+}
+
+static void passes_much_output_on(void **state)
+{
+	enum { LINE = 64, LINES = 1 << 14 };
+	struct guest_options options = options_with(cache);
+	char argument[] = "much", last[LINE + 1];
+	_cleanup_fd_ int payload = payload_of(echo, argument);
+	_cleanup_(outcome_deinit) struct outcome outcome = {0};
+
+	(void)state;
+	need_kernel();
+
+	struct guest *guest = start(&options, payload);
+
+	assert_null(run(guest, NULL, 0, &outcome));
+	assert_int_equal(outcome.out.size, LINE * LINES);
+	snprintf(last, sizeof(last), "%063d\n", LINES - 1);
+	assert_string_equal(outcome.out.data + outcome.out.size - LINE, last);
+	guest_destroy(guest);
+}
+
+/* Input that nobody reads is no trouble, nor is a program that ends before all of it was sent. */
+static void outlives_unread_input(void **state)
+{
+	struct guest_options options = options_with(cache);
+	_cleanup_fd_ int payload = payload_of(static_fork, NULL);
+	_cleanup_(outcome_deinit) struct outcome outcome = {0};
+	_cleanup_free_ char *input = memory_alloc(1 << 16);
+
+	(void)state;
+	need_kernel();
+
+	struct guest *guest = start(&options, payload);
+
+	assert_null(run(guest, input, 1 << 16, &outcome));
+	assert_int_equal(outcome.status, 0);
+	guest_destroy(guest);
+}
+
+/* A kernel that has no driver for the second serial port: process 1 looks at the port by itself. */
+static void does_without_the_second_serial_port(void **state)
+{
+	struct guest_options options = options_with(NULL);
+	char argument[] = "-", input[] = "one\ntwo\n";
+	_cleanup_fd_ int payload = payload_of(echo, argument);
+	_cleanup_(outcome_deinit) struct outcome outcome = {0};
+
+	(void)state;
+	need_kernel();
+	options.append = "8250.nr_uarts=1";
+
+	struct guest *guest = start(&options, payload);
+
+	assert_null(run(guest, input, strlen(input), &outcome));
+	assert_string_equal(outcome.out.data, input);
+	assert_int_equal(outcome.status, 23 << 8);
+	guest_destroy(guest);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(tells_the_time),
+	    cmocka_unit_test(passes_input_on),
+	    cmocka_unit_test(tells_why_a_program_cannot_run),
+	    cmocka_unit_test(refuses_what_is_no_payload),
+	    cmocka_unit_test(waits_for_descendants),
+	    cmocka_unit_test(passes_much_output_on),
+	    cmocka_unit_test(outlives_unread_input),
+	    cmocka_unit_test(does_without_the_second_serial_port),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,200 @@
+/* Talking to a guest that runs: see guest.h. */
+#include "kernel/guest_state.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "kernel/guest_protocol.h"
+
+static void json_cleanup(json_t **json)
+{
+	json_decref(*json);
+}
+
+/* Reads what is there; at the end of file the descriptor is closed and becomes -1. */
+static size_t read_pipe(int *fd, char *bytes, size_t size)
+{
+	ssize_t got;
+
+	if (*fd < 0)
+		return 0;
+	do
+		got = read(*fd, bytes, size);
+	while (got < 0 && errno == EINTR);
+	if (got > 0)
+		return (size_t)got;
+	if (got == 0) {
+		close(*fd);
+		*fd = -1;
+	}
+	return 0;
+}
+
+void guest_listen(struct guest *guest)
+{
+	enum { CHUNK = 65536 };
+	_cleanup_free_ char *bytes = memory_resize(NULL, CHUNK, 1);
+
+	guest_frames_add(&guest->frames, bytes, read_pipe(&guest->qemu.output, bytes, CHUNK));
+	guest_console_add(&guest->console, bytes, read_pipe(&guest->qemu.console, bytes, CHUNK));
+}
+
+struct error *guest_trouble(const struct guest *guest, bool ended)
+{
+	if (guest->console.panic[0])
+		return error_create(ERROR_SYSTEM, 0, NULL, "the guest's kernel panicked: %s", guest->console.panic);
+	return ended ? qemu_death(&guest->qemu) : NULL;
+}
+
+void guest_log_console(const struct guest *guest)
+{
+	for (size_t back = GUEST_CONSOLE_LINES; back-- > 0;) {
+		const char *line = guest_console_line(&guest->console, back);
+
+		if (line)
+			log_write(&guest->log, LOG_LEVEL_DEBUG, "guest's console: %s", line);
+	}
+}
+
+void guest_poll_fds(const struct guest *guest, int fds[GUEST_POLL_MAX], size_t *count)
+{
+	fds[0] = guest->qemu.output;
+	fds[1] = guest->qemu.console;
+	fds[2] = guest->qmp.fd;
+	fds[3] = guest->qemu.pidfd;
+	*count = GUEST_POLL_MAX;
+}
+
+static struct error *broken(char type)
+{
+	return error_create(ERROR_INPUT, 0, NULL, "the guest's process 1 broke the protocol (message 0x%02x)",
+			    (unsigned char)type);
+}
+
+static struct error *decode(struct guest *guest, const struct guest_frame *frame, struct guest_message *message)
+{
+	*message = (struct guest_message){.type = frame->type, .bytes = frame->bytes, .size = frame->size};
+	switch (frame->type) {
+	case GUEST_STARTED:
+	case GUEST_CREDIT:
+	case GUEST_NOEXEC:
+	case GUEST_EXIT:
+		return guest_frame_number(frame, 0, 1, &message->number) ? NULL : broken(frame->type);
+	case GUEST_OUTPUT:
+	case GUEST_ERROR:
+		return NULL;
+	case GUEST_DONE:
+		guest->done = true;
+		return NULL;
+	case GUEST_FAILED:
+		return error_create(ERROR_SYSTEM, 0, NULL, "the guest's process 1 cannot go on: %.*s", (int)frame->size,
+				    frame->bytes);
+	default:
+		return broken(frame->type);
+	}
+}
+
+static struct error *next_message(struct guest *guest, struct guest_message *message, bool *any)
+{
+	struct guest_frame frame;
+	enum guest_frames_result result = guest_frames_next(&guest->frames, &frame);
+
+	if (result == GUEST_FRAMES_BROKEN)
+		return broken(0);
+	*any = result == GUEST_FRAMES_ONE;
+	return *any ? decode(guest, &frame, message) : NULL;
+}
+
+struct error *guest_receive(struct guest *guest, struct guest_message *message, bool *any)
+{
+	struct error *error = next_message(guest, message, any);
+
+	if (!error && !*any) {
+		bool ended = qemu_ended(&guest->qemu);
+
+		guest_listen(guest);
+		error = next_message(guest, message, any);
+		/* What QEMU wrote before its end is taken first. */
+		if (!error && !*any && !guest->done)
+			error = guest_trouble(guest, ended && guest->qemu.output < 0);
+		if (!guest->done && guest->qmp.fd >= 0)
+			error_destroy(qmp_dispatch(&guest->qmp));
+	}
+	if (error)
+		guest_log_console(guest);
+	return error;
+}
+
+/* A guest that has ended takes nothing: guest_receive tells. */
+static struct error *send_all(const struct guest *guest, const void *bytes, size_t size)
+{
+	for (size_t at = 0; at < size;) {
+		ssize_t sent = send(guest->qemu.input, (const char *)bytes + at, size - at, MSG_NOSIGNAL);
+
+		if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
+			return NULL;
+		if (sent < 0 && errno != EINTR)
+			return error_system(errno, NULL, "sending to the guest failed");
+		at += sent > 0 ? (size_t)sent : 0;
+	}
+	return NULL;
+}
+
+struct error *guest_go(struct guest *guest)
+{
+	return send_all(guest, &(char){GUEST_GO}, 1);
+}
+
+struct error *guest_send_input(struct guest *guest, const void *bytes, size_t size)
+{
+	uint16_t head = htole16((uint16_t)size);
+
+	if (size > GUEST_INPUT_MAX)
+		return error_create(ERROR_INPUT, 0, NULL, "%zu bytes of input for the guest are more than was credited",
+				    size);
+
+	struct error *error = send_all(guest, &head, sizeof(head));
+
+	return error ? error : send_all(guest, bytes, size);
+}
+
+/* QEMU's PIIX4 power management: PM_TMR at offset 8 of the I/O base that its firmware sets (hw/acpi/piix4.c). The
+ * answer reads "portl[0x0608] = 0x00a3f1b2". */
+bool guest_time_answer(struct guest *guest, const char *answer, uint64_t *ns)
+{
+	static const uint64_t hertz = 3579545, second = 1000000000;
+	static const uint32_t mask = (1U << 24) - 1;
+	const char *value = strstr(answer, "= 0x");
+
+	if (!value)
+		return false;
+
+	uint32_t now = (uint32_t)strtoul(value + 2, NULL, 16) & mask;
+
+	if (guest->time_known)
+		guest->time_ticks += (now - guest->time_last) & mask;
+	guest->time_last = now;
+	guest->time_known = true;
+	*ns = guest->time_ticks / hertz * second + guest->time_ticks % hertz * second / hertz;
+	return true;
+}
+
+bool guest_time(struct guest *guest, uint64_t *ns)
+{
+	enum { WAIT_MS = 2000 };
+	struct patience patience = patience_for(WAIT_MS, NULL, NULL);
+	_cleanup_(json_cleanup) json_t *answer = NULL;
+	struct error *error =
+	    qmp_execute(&guest->qmp, "human-monitor-command", json_pack("{s:s}", "command-line", GUEST_TIME_COMMAND),
+			-1, &patience, &answer);
+	bool told = !error && json_is_string(answer) && guest_time_answer(guest, json_string_value(answer), ns);
+
+	error_destroy(error);
+	return told;
+}
