@@ -3,6 +3,7 @@
 #   make            (V=1: shows the commands) build/bin/forktrace and the programs of targets/, for both ABIs
 #   make demo       installs what is missing, builds, shows one fork
 #   make check      installs what the tests need, runs them all   (SAN=1: with address and undefined sanitizers)
+#   make guest      fetches a 32-bit Debian kernel into the cache directory, for --kernel=guest
 #   make lint       clang-format and clang-tidy over the tree
 #   make bench      speed beside the peers, as ratios
 #   make install    PREFIX=/usr/local DESTDIR=
@@ -119,6 +120,14 @@ endef
 demo: deps
 	@$(MAKE) --no-print-directory all
 	@$(call demo_of,i386,32) || { [ $$? = 126 ] && { $(call demo_of,x86_64,64); }; }
+	@$(MAKE) --no-print-directory guest
+	@echo; echo '$$ forktrace --kernel=guest test_fork >/dev/null      (32-bit, in QEMU)'; \
+	$(BUILD)/bin/forktrace --kernel=guest $(BUILD)/targets/i386/test_fork >/dev/null
+
+# The kernel for --kernel=guest where none is given.
+.PHONY: guest
+guest: $(BIN)/forktrace
+	@$(BIN)/forktrace --guest-fetch
 
 install: $(BIN)/forktrace
 	install -D -m 755 $(BIN)/forktrace $(DESTDIR)$(PREFIX)/bin/forktrace

@@ -398,6 +398,9 @@ def main():
     binaries = (ROOT / arguments.bin).resolve()
     os.environ.setdefault("FORKTRACE", str(binaries / "forktrace"))
     os.environ.setdefault("FORKTRACE_BUILD", str((ROOT / arguments.build).resolve()))
+    kernel = (ROOT / arguments.build / "cache/forktrace/guest/vmlinuz").resolve()
+    if kernel.exists():
+        os.environ.setdefault("FORKTRACE_GUEST_KERNEL", str(kernel))
     results = Results()
 
     units = [binaries / "unit" / path.stem for path in sorted((ROOT / "tests" / "unit").glob("*_test.c"))]

@@ -5,12 +5,22 @@
 #   make check-run      the same without installing
 #   make unit           builds the unit tests: each a program, build/bin/unit/NAME_test
 
-.PHONY: check check-run unit
+.PHONY: check check-kernels check-run unit
 
 # A make of its own: what pkg-config says is read when it starts, after the installation.
 check:
 	@.ci/deps check
+	@$(MAKE) --no-print-directory check-kernels
 	@$(MAKE) --no-print-directory check-run
+
+# The kernels of the guests that the tests boot.
+GUEST_CACHE := $(CURDIR)/$(BUILD)/cache
+
+check-kernels: $(BIN)/forktrace
+	@mkdir -p $(GUEST_CACHE)
+	@for package in linux-image-686 linux-image-686-pae; do \
+		XDG_CACHE_HOME=$(GUEST_CACHE) $(BIN)/forktrace --guest-fetch=$$package || exit 1; \
+	done
 
 # --- unit tests: of the engine, and, as ui_NAME_test, of the faces ----------------------------------------------------
 

@@ -9,6 +9,7 @@
 
 #include "arch/abi.h"
 #include "arch/fork_call.h"
+#include "arch/stage.h"
 #include "base/error.h"
 #include "unwind/stack.h"
 
@@ -62,12 +63,30 @@ struct fork_half {
 
 enum kernel_source { KERNEL_SOURCE_NONE, KERNEL_SOURCE_LIVE, KERNEL_SOURCE_GUEST };
 
+/* One stage of a fork's way through a guest's kernel. */
+struct walk_step {
+	enum stage stage;
+	bool child;           /* in which of the two processes */
+	const char *function; /* as the symbols have it, suffix included; NULL: see reason */
+	const char *reason;   /* why function is NULL, one sentence */
+	uint64_t address;     /* of the instruction at which the process was seen; 0: it was not */
+	bool on_stack;        /* not stopped at: its return address stood on the kernel's stack */
+	bool time_known;
+	uint64_t time_ns; /* the guest's clock, since the first step whose time is known */
+};
+
+/* All stages: first those that were seen, in the order observed, then, in the order of enum stage, the others. */
+struct fork_walk {
+	struct walk_step steps[STAGE_COUNT];
+};
+
 struct fork_kernel {
 	enum kernel_source source;
 	const char *release;         /* "6.18.0-1-amd64", as uname -r has it */
 	const char *reason;          /* why a half is missing, one sentence; NULL: none is */
 	struct stack *parent_frames; /* NULL: see reason */
 	struct stack *child_frames;
+	struct fork_walk *walk; /* guest alone; else NULL */
 };
 
 struct fork_record {

@@ -9,16 +9,18 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "base/memory.h"
+#include "session/guest_session.h"
 #include "session/session.h"
-#include "ui/escape.h"
+#include "ui/cache_directory.h"
 #include "ui/find_program.h"
+#include "ui/guest_kernel.h"
+#include "ui/guest_run.h"
 #include "ui/options.h"
 #include "ui/report/report.h"
+#include "ui/say.h"
 #include "ui/spin.h"
 
 enum {
@@ -44,17 +46,6 @@ static bool is_attached(const struct run *run)
 }
 
 /* --- what goes to standard error besides the report --- */
-
-static void say(const char *what, const char *message)
-{
-	struct buffer line = {0};
-
-	buffer_printf(&line, "forktrace: %s", what);
-	escape_append(&line, message);
-	buffer_append_text(&line, "\n");
-	fputs(line.data, stderr);
-	buffer_deinit(&line);
-}
 
 static void on_log(void *context, enum log_level level, const char *message)
 {
@@ -140,31 +131,6 @@ static struct error *block_signals(struct run *run)
 	return run->signals < 0 ? error_system(errno, NULL, "signalfd failed") : NULL;
 }
 
-/* $XDG_CACHE_HOME/forktrace, else ~/.cache/forktrace, made where it is missing; NULL: none to be had. */
-static char *cache_directory(void)
-{
-	const char *cache = getenv("XDG_CACHE_HOME");
-	const char *home = getenv("HOME");
-	char *base = NULL, *directory = NULL;
-	struct stat status;
-
-	/* The XDG base directory specification: a relative path is to be ignored. */
-	if (cache && *cache == '/')
-		base = memory_strdup(cache);
-	else if (!home || *home != '/' || asprintf(&base, "%s/.cache", home) < 0)
-		return NULL;
-	if (asprintf(&directory, "%s/forktrace", base) < 0)
-		abort();
-	/* Under sudo the home may be another user's: nothing of root's belongs there. */
-	if ((mkdir(base, S_IRWXU) && errno != EEXIST) || stat(base, &status) || status.st_uid != geteuid() ||
-	    (mkdir(directory, S_IRWXU) && errno != EEXIST)) {
-		free(directory);
-		directory = NULL;
-	}
-	free(base);
-	return directory;
-}
-
 static void create_session(struct run *run)
 {
 	_cleanup_free_ char *cache = cache_directory();
@@ -174,7 +140,7 @@ static void create_session(struct run *run)
 	    .threads = run->options.threads,
 	    .seccomp = run->options.seccomp,
 	    .signals = !run->options.format->terse || run->options.verbosity > 0,
-	    .kernel_half = run->options.kernel != KERNEL_NONE,
+	    .kernel_half = run->options.kernel == KERNEL_AUTO || run->options.kernel == KERNEL_LIVE,
 	    .cache = cache,
 	    .unwinder = run->options.unwinder,
 	    .max_frames = run->options.max_frames,
@@ -207,6 +173,8 @@ static struct error *start(struct run *run)
 
 	if (error)
 		return error;
+	if (run->options.kernel == KERNEL_GUEST)
+		return guest_run_start(run->session, &run->options, path, run->environment, run->signals);
 
 	struct start_request request = {
 	    .path = path,
@@ -240,7 +208,9 @@ static void separate_environment(struct run *run)
 static void on_interrupt(struct run *run, const struct signalfd_siginfo *info)
 {
 	run->interrupts++;
-	if (is_attached(run))
+	if (run->options.kernel == KERNEL_GUEST)
+		session_stop_guest(run->session, "forktrace was asked to end");
+	else if (is_attached(run))
 		session_release(run->session, "forktrace was asked to end");
 	else if (info->ssi_code <= 0)
 		session_forward_signal(run->session, (int)info->ssi_signo);
@@ -270,7 +240,8 @@ enum { STOPS_PER_LOOK = 64 };
 
 static void loop(struct run *run)
 {
-	struct pollfd signals = {.fd = run->signals, .events = POLLIN};
+	struct pollfd sources[] = {{.fd = run->signals, .events = POLLIN},
+				   {.fd = session_fd(run->session), .events = POLLIN}};
 	struct spin spin = spin_create();
 	unsigned stops = 0;
 
@@ -284,7 +255,7 @@ static void loop(struct run *run)
 			continue;
 		if (!stopped) {
 			spin_asleep(&spin);
-			poll(&signals, 1, -1);
+			poll(sources, sizeof(sources) / sizeof(sources[0]), -1);
 			spin_awake(&spin);
 		}
 		read_signals(run);
@@ -350,12 +321,11 @@ int main(int argc, char **argv)
 	if (argc > 0)
 		argv[0] = name;
 	options_parse(argc, argv, &run.options);
-	/* libdw would ask the network for debug information where this is set; the program keeps its own environment.
-	 */
-	if (run.options.kernel == KERNEL_GUEST) {
-		say("", "--kernel=guest is not in this build: use --kernel=live");
+	if (run.options.guest.fetch) {
+		int fetched = guest_fetch(run.options.guest.package, run.options.verbosity < 0);
+
 		options_deinit(&run.options);
-		return EXIT_FORKTRACE;
+		return fetched;
 	}
 
 	separate_environment(&run);

@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "ui/escape.h"
 #include "ui/report/report.h"
+#include "ui/stages.h"
 
 enum {
 	KEY_UNWINDER = 0x100, /* beyond every character: long options alone */
@@ -21,12 +22,14 @@ enum {
 	KEY_NO_SECCOMP,
 	KEY_MAX_FRAMES,
 	KEY_COLOR,
+	KEY_STAGES,
 };
 
 static const struct argp_option option_table[] = {
     {"attach", 'p', "PID[,PID...]", 0, "Attach to running processes instead of starting PROGRAM (repeatable)", 1},
     {"kernel", 'k', "SOURCE", 0,
      "Where the kernel half comes from: auto (default: live where permitted), live, guest or none", 1},
+    {"guest", 'g', NULL, 0, "The same as --kernel=guest", 1},
     {"follow", KEY_FOLLOW, "WHOM", 0,
      "Which children are traced on: all (default), first (the program's own, not theirs) or none", 1},
     {"threads", KEY_THREADS, NULL, 0, "Record the creation of threads too (default: they are counted)", 1},
@@ -39,6 +42,7 @@ static const struct argp_option option_table[] = {
     {"color", KEY_COLOR, "WHEN", 0, "Colours: auto (default: on a terminal), always or never", 3},
     {"quiet", 'q', NULL, 0, "Report errors, failed forks and the totals alone", 3},
     {"verbose", 'v', NULL, 0, "Report every event; twice: addresses and methods of all frames too", 3},
+    {"stages", KEY_STAGES, NULL, 0, "Explain the stages of a fork in the kernel, and stop", -1},
     {0},
 };
 _Static_assert(MAX_FRAMES_DEFAULT == 256, "the help text names the default");
@@ -151,6 +155,13 @@ static void verbosity_change(const struct argp_state *state, struct options *opt
 /* After the last option: is there something to trace, and one thing alone? */
 static void subject_check(const struct argp_state *state, const struct options *options)
 {
+	if (options->guest.fetch)
+		return;
+	if (options->kernel == KERNEL_GUEST && options->attach.count > 0)
+		argp_failure(state, EXIT_FORKTRACE, 0,
+			     "--attach and --kernel=guest exclude one another: the program is started in the guest");
+	if (options->guest.given && options->kernel != KERNEL_GUEST)
+		argp_failure(state, EXIT_FORKTRACE, 0, "the --guest- options go with --kernel=guest (-g)");
 	if (options->command && options->attach.count > 0)
 		argp_failure(state, EXIT_FORKTRACE, 0, "--attach and PROGRAM exclude one another");
 	if (!options->command && options->attach.count == 0)
@@ -163,6 +174,12 @@ static error_t option_parse(int key, char *value, struct argp_state *state)
 	struct options *options = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->guest;
+		return 0;
+	case 'g':
+		options->kernel = KERNEL_GUEST;
+		return 0;
 	case 'k':
 		options->kernel = (enum kernel_choice)word_parse(state, "kernel", value, kernel_words);
 		return 0;
@@ -201,6 +218,10 @@ static error_t option_parse(int key, char *value, struct argp_state *state)
 	case KEY_COLOR:
 		options->color = (enum color_choice)word_parse(state, "color", value, color_words);
 		return 0;
+	case KEY_STAGES:
+		if (!stages_print(state->out_stream))
+			argp_failure(state, EXIT_FORKTRACE, errno, "the stages cannot be written");
+		exit(EXIT_SUCCESS);
 	case ARGP_KEY_ARG: /* PROGRAM: all that follows is its own */
 		options->command = state->argv + state->next - 1;
 		state->next = state->argc;
@@ -226,7 +247,9 @@ static void version_print(FILE *stream, struct argp_state *state)
 
 void options_parse(int argc, char **argv, struct options *options)
 {
+	static const struct argp_child children[] = {{.argp = &guest_argp}, {0}};
 	static const struct argp parser = {
+	    .children = children,
 	    .options = option_table,
 	    .parser = option_parse,
 	    .args_doc = "[--] PROGRAM [ARG...]\n--attach=PID[,PID...]",
@@ -248,4 +271,5 @@ void options_parse(int argc, char **argv, struct options *options)
 void options_deinit(struct options *options)
 {
 	vector_deinit(&options->attach);
+	guest_choices_deinit(&options->guest);
 }

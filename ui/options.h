@@ -8,6 +8,7 @@
 
 #include "base/vector.h"
 #include "session/session.h"
+#include "ui/guest_options.h"
 #include "session/session.h"
 
 enum {
@@ -31,12 +32,13 @@ struct options {
 	bool seccomp;      /* false: --no-seccomp */
 	size_t max_frames; /* 1 to MAX_FRAMES_LIMIT */
 	enum color_choice color;
+	struct guest_choices guest;
 	int verbosity;  /* -1: --quiet; 0; one for each --verbose */
 	char **command; /* NULL-terminated, points into argv; NULL with attach */
 };
 
 /* Parses the command line. Does not return where it is wrong: one sentence on standard error and exit status
- * EXIT_FORKTRACE; nor for --help, --usage and --version: exit status 0. Strings point into argv. */
+ * EXIT_FORKTRACE; nor for --help, --usage, --stages and --version: exit status 0. Strings point into argv. */
 void options_parse(int argc, char **argv, struct options *options);
 void options_deinit(struct options *options);
 

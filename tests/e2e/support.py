@@ -107,6 +107,22 @@ def compile_c(directory, source, abi, *flags):
     return path
 
 
+# --- the guest --------------------------------------------------------------------------------------------------------
+
+
+def guest_options(flavour=""):
+    """Options that run a program in a guest; skips the test where there is no kernel for it. flavour: "" or "-pae"."""
+    kernel = BUILD / "cache/forktrace/guest" / f"vmlinuz{flavour}"
+    if not kernel.exists():
+        raise unittest.SkipTest(f"there is no kernel {kernel}: make check-kernels fetches it")
+    return ["--kernel=guest", f"--guest-kernel={kernel}"]
+
+
+def guest_environment():
+    """The snapshots of the tests' guests lie in the build directory."""
+    return environment(XDG_CACHE_HOME=str(BUILD / "cache"))
+
+
 # --- which of them run here -------------------------------------------------------------------------------------------
 
 narrowed = None  # why the running test did less than elsewhere, which check.py counts; None: it did all

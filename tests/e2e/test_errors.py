@@ -145,8 +145,10 @@ MISUSES = [
     (["-p", "4711", "-p", "4711"], ["4711", "twice"]),
     (["-p", "4711", "true"], ["--attach", "PROGRAM"]),
     (["-q", "-v", "true"], ["--quiet", "--verbose"]),
-    (["-k", "guest", "true"], ["guest", "not in this build"]),
-    (["-k", "guest", "/nonexistent"], ["guest", "not in this build"]),
+    (["-k", "guest", "-p", "4711"], ["--attach", "--kernel=guest"]),
+    (["--guest-cold", "true"], ["--guest-", "--kernel=guest"]),
+    (["-g", "--guest-memory=7", "true"], ["--guest-memory", "'7'", "32"]),
+    (["-g", "--guest-memory=x\x1b", "true"], ["--guest-memory", r"x\x1b"]),
     *((["--max-frames", value, "true"], ["--max-frames", f"'{value}'"]) for value in ("0", "-1", "x", "1k", "65537",
                                                                                      "18446744073709551617")),
     *(([option, "\x1b[31m", "true"], [name, r"\x1b[31m"]) for option, name in

@@ -286,5 +286,104 @@ def make_classes():
         make_class("Unprivileged", abi, modest, options=["-k", "auto"], kernel="denied", wrapper=UNPRIVILEGED)
 
 
+# Its own files, and those that it loads by name.
+GUEST_FILES = {"test_dlopen": ["libtest_plugin.so", "libtest_plugin2.so"]}
+
+# test_spawn needs a 32-bit shell, test_exec the other ABI; test_storm's alarm and test_signal's timer go off too often
+# for a processor that is stopped at each fork.
+NOT_IN_GUEST = {"test_spawn", "test_exec", "test_storm", "test_signal"}
+
+WALK_STAGES = ["wrapper", "vsyscall", "entry", "dispatch", "handler", "worker", "copy", "wake", "child-first",
+               "return-child", "return-parent"]
+
+
+class FactsGuest(Facts):
+    """The same in a guest: the programs are 32-bit ones, and this machine's kernel needs not run them."""
+
+    abi = "i386"
+    kernel = "live"  # there is one: check_kernel is this class's own
+    flavour = ""
+
+    def check_target(self, name, arguments):
+        files = [f"--guest-file={support.built_target('i386', file)}" for file in GUEST_FILES.get(name, [])]
+        options = [*support.guest_options(self.flavour), *files, *OPTIONS.get(name, [])]
+        run = support.trace([support.built_target("i386", name), *arguments], options, stdin=STDIN.get(name, b""),
+                            env=support.guest_environment())
+        expected = support.parse_expect(run.stdout)
+        self.assertEqual((run.status, run.stderr), (0, ""), run)
+        self.assertIsNotNone(expected.total, run.stdout)
+        self.assertEqual(run.of("error"), [])
+        self.check_order(run)
+        self.check_forks(name, run, expected)
+        self.check_failed(name, run, expected)
+        self.check_execs(run, expected)
+        self.check_exits(run, expected)
+        self.check_totals(run, expected)
+
+    def check_returns(self, fact, record):
+        parent, child = record["parent"], record["child"]
+        self.assertEqual(parent["ret"], fact["parent_ret"])
+        if fact["child_ret"] is not None:
+            self.assertEqual(child["ret"], fact["child_ret"])
+        for half in parent, child:
+            self.assertEqual((half["ret_from"], half["ret_reason"]), ("user-return", None))
+
+    def check_entry(self, fact, record):
+        super().check_entry(fact, record)
+        self.assertTrue(record["entry_certain"])
+
+    def check_kernel(self, record):
+        kernel = record["kernel"]
+        self.assertEqual((kernel["source"], kernel["reason"]), ("guest", None))
+        self.assertRegex(kernel["release"], r"^\d+\.\d+\.\d+\S*-686")
+        names = callstack.symbols(kernel["parent_frames"])
+        self.assertRegex(names[0], r"^copy_process(\.\w+)*$")
+        self.assertIn("kernel_clone", names)
+        self.assertRegex(names[-1], {"sysenter": "^entry_SYSENTER_32$", "int80": "^entry_INT80_32$"}[record["entry"]])
+        self.assertTrue(all(frame["certain"] for frame in kernel["parent_frames"]))
+        self.assertEqual(callstack.symbols(kernel["child_frames"])[-1], "ret_from_fork")
+        self.check_walk(record)
+
+    def check_walk(self, record):
+        """All stages, each once, the way down in its order, and each in the process that it belongs to."""
+        walk = record["kernel"]["walk"]
+        self.assertEqual(sorted(step["stage"] for step in walk), sorted(WALK_STAGES))
+        steps = {step["stage"]: (place, step) for place, step in enumerate(walk)}
+        # Code may have no symbol (libc's clone3): the stage was passed all the same.
+        seen = [step["stage"] for step in walk if step["address"] is not None]
+        for stage in ("entry", "dispatch", "handler", "worker", "copy", "wake", "child-first", "return-child",
+                      "return-parent"):
+            self.assertIn(stage, seen, walk)
+        down = [stage for stage in seen if WALK_STAGES.index(stage) <= WALK_STAGES.index("wake")]
+        self.assertEqual(down, sorted(down, key=WALK_STAGES.index))
+        self.assertLess(steps["wake"][0], steps["return-parent"][0])
+        self.assertLess(steps["child-first"][0], steps["return-child"][0])
+        times = [step["vtime_ns"] for step in walk if step["vtime_ns"] is not None]
+        self.assertEqual(times, sorted(times))
+        self.assertGreaterEqual(len(times), 7)
+        for _, step in steps.values():
+            self.assertEqual(step["process"], "child" if "child" in step["stage"] else "parent")
+            self.assertEqual(step["function"] is None, step["reason"] is not None, step)
+
+
+class FactsGuest_i386(FactsGuest, unittest.TestCase):
+    """Debian's kernel for any processor."""
+
+
+class FactsGuestPae_i386(FactsGuest, unittest.TestCase):
+    """With page tables of three levels."""
+
+    flavour = "-pae"
+
+
+def add_guest_tests():
+    for name in support.target_names():
+        if name not in NOT_IN_GUEST:
+            add_test(FactsGuest_i386, name)
+    for name in ("test_fork", "test_vfork", "test_threads"):
+        add_test(FactsGuestPae_i386, name)
+
+
 make_classes()
-del Facts
+add_guest_tests()
+del Facts, FactsGuest

@@ -94,7 +94,62 @@ static void test_fork(void **state)
 			      " 'ret_from': null, 'ret_reason': 'it was killed', 'ret_ns': null,"
 			      " 'frames_truncated': false, 'frames_reason': null, 'frames': null},"
 			      "'kernel': {'source': 'live', 'release': '6.18.0-1-amd64', 'reason': 'no CAP_SYS_ADMIN',"
-			      " 'parent_frames': [" BARE_FRAME "], 'child_frames': null}}");
+			      " 'walk': null, 'parent_frames': [" BARE_FRAME "], 'child_frames': null}}");
+	fork_record_drop(&record);
+}
+
+static void expect_text(const json_t *object, const char *key, const char *expected)
+{
+	const json_t *value = json_object_get(object, key);
+
+	assert_non_null(value);
+	if (expected)
+		assert_string_equal(json_string_value(value), expected);
+	else
+		assert_true(json_is_null(value));
+}
+
+/* Every stage, in the order observed, with the names that fit the call alone. */
+static void test_walk(void **state)
+{
+	struct fork_record record = fork_record_make();
+	struct event event = {.kind = EVENT_FORK, .seq = 3, .fork = &record};
+	const json_t *walk, *step, *others;
+	json_t *object;
+
+	(void)state;
+	record.kernel.source = KERNEL_SOURCE_GUEST;
+	record.kernel.walk = fork_walk_make();
+	object = report_of(&event);
+	walk = json_object_get(json_object_get(object, "kernel"), "walk");
+	assert_int_equal(json_array_size(walk), STAGE_COUNT);
+	step = json_array_get(walk, 4);
+	expect_text(step, "stage", "handler");
+	expect_text(step, "function", "__ia32_sys_clone");
+	expect_text(step, "reason", NULL);
+	expect_text(step, "address", "0xc5064c12");
+	expect_text(step, "observed", "stack");
+	expect_text(step, "process", "parent");
+	expect_text(step, "note", stage_info(STAGE_HANDLER)->note);
+	assert_true(json_is_null(json_object_get(step, "vtime_ns")));
+	others = json_object_get(step, "other_names");
+	assert_int_equal(json_array_size(others), 2);
+	assert_string_equal(json_string_value(json_array_get(others, 0)), "sys_clone");
+	step = json_array_get(walk, 6);
+	expect_text(step, "observed", "breakpoint");
+	assert_int_equal(json_integer_value(json_object_get(step, "vtime_ns")), 140000);
+	assert_int_equal(json_array_size(json_object_get(step, "other_names")), 0); /* .part.0 is the compiler's */
+	step = json_array_get(walk, 9);
+	expect_text(step, "process", "child");
+	assert_int_equal(json_array_size(json_object_get(step, "other_names")), 0);
+	step = json_array_get(walk, 10);
+	expect_text(step, "stage", "child-first");
+	expect_text(step, "function", NULL);
+	expect_text(step, "reason", "this kernel's symbols have no ret_from_fork");
+	expect_text(step, "address", NULL);
+	expect_text(step, "observed", NULL);
+	assert_int_equal(json_array_size(json_object_get(step, "other_names")), 2);
+	json_decref(object);
 	fork_record_drop(&record);
 }
 
@@ -324,10 +379,15 @@ static void test_splice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_fork),         cmocka_unit_test(test_call),
-	    cmocka_unit_test(test_fork_failed),  cmocka_unit_test(test_start_end),
-	    cmocka_unit_test(test_other_events), cmocka_unit_test(test_hostile),
-	    cmocka_unit_test(test_frames_cache), cmocka_unit_test(test_frames_cache_bytes),
+	    cmocka_unit_test(test_fork),
+	    cmocka_unit_test(test_walk),
+	    cmocka_unit_test(test_call),
+	    cmocka_unit_test(test_fork_failed),
+	    cmocka_unit_test(test_start_end),
+	    cmocka_unit_test(test_other_events),
+	    cmocka_unit_test(test_hostile),
+	    cmocka_unit_test(test_frames_cache),
+	    cmocka_unit_test(test_frames_cache_bytes),
 	    cmocka_unit_test(test_splice),
 	};
 

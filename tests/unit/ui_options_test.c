@@ -83,14 +83,14 @@ static void test_attach(void **state)
 	struct parsed parsed;
 
 	(void)state;
-	parse(&parsed, "-p 12,2147483647 --attach=7 -q --kernel=guest");
+	parse(&parsed, "-p 12,2147483647 --attach=7 -q --kernel=live");
 	assert_int_equal(parsed.options.attach.count, 3);
 	assert_int_equal(parsed.options.attach.items[0], 12);
 	assert_int_equal(parsed.options.attach.items[1], INT32_MAX);
 	assert_int_equal(parsed.options.attach.items[2], 7);
 	assert_null(parsed.options.command);
 	assert_int_equal(parsed.options.verbosity, -1);
-	assert_int_equal(parsed.options.kernel, KERNEL_GUEST);
+	assert_int_equal(parsed.options.kernel, KERNEL_LIVE);
 	options_deinit(&parsed.options);
 }
 
@@ -129,6 +129,7 @@ static const struct {
     {"", "nothing to trace: give a PROGRAM or --attach=PID (forktrace --help tells more)"},
     {"-v", "nothing to trace: give a PROGRAM or --attach=PID (forktrace --help tells more)"},
     {"-p 5 ls", "--attach and PROGRAM exclude one another"},
+    {"-p 5 -k guest", "--attach and --kernel=guest exclude one another: the program is started in the guest"},
     {"-p 0", "--attach: '0' is not valid; allowed: process ids greater than 0, separated by commas"},
     {"-p -4", "--attach: '-4' is not valid; allowed: process ids greater than 0, separated by commas"},
     {"-p 12x", "--attach: '12x' is not valid; allowed: process ids greater than 0, separated by commas"},
@@ -183,9 +184,9 @@ static void test_information(void **state)
 {
 	static const char *const libraries[] = {("forktrace " FORKTRACE_VERSION), "libdw ", "libunwind ", "libseccomp ",
 						"jansson "};
-	static const char *const options[] = {"--attach",  "--kernel",     "--format", "--output",  "--unwinder",
-					      "--threads", "--follow",     "--color",  "--quiet",   "--verbose",
-					      "--usage",   "--no-seccomp", "--help",   "--version", "--max-frames"};
+	static const char *const options[] = {
+	    "--attach", "--kernel",  "--format", "--output",     "--unwinder", "--threads", "--follow",     "--color",
+	    "--quiet",  "--verbose", "--usage",  "--no-seccomp", "--help",     "--version", "--max-frames", "--stages"};
 	struct buffer said = {0};
 
 	(void)state;
@@ -196,6 +197,8 @@ static void test_information(void **state)
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 		assert_non_null(strstr(said.data, options[i]));
 	assert_int_equal(parse_apart("--usage", &said), 0);
+	assert_int_equal(parse_apart("--stages", &said), 0);
+	assert_non_null(strstr(said.data, "11  return-parent"));
 	buffer_deinit(&said);
 }
 

@@ -1,35 +1,9 @@
-/* The text report, against golden text; no line of it is ever wider than the report. */
-#include "ui_fixture.h"
+/* The text report, against golden text. */
+#include "ui_text_fixture.h"
 
 #include <errno.h>
-#include <wchar.h>
 
 #include "base/memory.h"
-
-static const struct report_options plain = {0};
-
-/* Checks that every line fits `width` columns and ends in no blank. */
-static void expect_lines(const char *text, unsigned width)
-{
-	for (const char *line = text; *line;) {
-		const char *end = strchr(line, '\n');
-		wchar_t wide[1024];
-		_cleanup_free_ char *copy = NULL;
-
-		assert_non_null(end);
-		copy = memory_strndup(line, (size_t)(end - line));
-
-		size_t length = mbstowcs(wide, copy, sizeof(wide) / sizeof(wide[0]));
-
-		assert_true(length < sizeof(wide) / sizeof(wide[0]));
-
-		int columns = wcswidth(wide, length);
-
-		if (columns < 0 || (unsigned)columns > width || (end > line && end[-1] == ' '))
-			fail_msg("%d columns: [%s]", columns, copy);
-		line = end + 1;
-	}
-}
 
 /* What a report of one event says. */
 static void expect_event(const struct event *event, const struct report_options *options, const char *expected)
@@ -41,24 +15,6 @@ static void expect_event(const struct event *event, const struct report_options 
 	assert_string_equal(capture_text(&capture), expected);
 	expect_lines(capture.text.data, options->width ? options->width : 80);
 	capture_close(&capture);
-}
-
-/* Is `piece` in what a report of one event says? Its lines fit. */
-static void expect_piece(const struct event *event, const struct report_options *options, const char *piece)
-{
-	struct capture_report capture;
-
-	capture_open(&capture, "text", options);
-	capture_send(&capture, event);
-	if (!strstr(capture_text(&capture), piece))
-		fail_msg("[%s] is not in:\n%s", piece, capture.text.data);
-	expect_lines(capture.text.data, options->width ? options->width : 80);
-	capture_close(&capture);
-}
-
-static struct event fork_event(struct fork_record *record)
-{
-	return (struct event){.kind = EVENT_FORK, .seq = 3, .time_ns = 1204000, .fork = record};
 }
 
 static void test_record(void **state)

@@ -88,7 +88,8 @@ struct session {
 	struct log log;
 	struct string_pool *pool;
 	struct capture *capture;
-	struct live_kernel *live; /* NULL: no kernel half was asked for */
+	struct live_kernel *live;   /* NULL: no kernel half was asked for, or it is a guest's */
+	struct guest_follow *guest; /* NULL: programs of this machine are traced */
 	const char *kernel_release;
 	struct map tasks; /* by tid */
 	VECTOR(struct parked) parked;
@@ -154,6 +155,8 @@ void call_restore_untraced(struct session *session, struct task *task, const str
 void pair_parent_event(struct session *session, struct task *parent, enum fork_kind kind);
 void pair_parent_returned(struct session *session, struct task *parent, int64_t result);
 void pair_child_first_stop(struct session *session, struct task *child);
+/* One sentence for both halves of the kernel's side; NULL: nothing is missing. */
+const char *pair_join_reasons(struct session *session, const char *parent, const char *child);
 struct fork_pair *pair_open(struct session *session, enum fork_kind kind, const struct watched_call *call);
 void pair_count(struct session *session, const struct fork_record *record);
 void pair_free(struct fork_pair *pair);
@@ -172,6 +175,12 @@ void pair_park(struct session *session, pid_t tid, struct wait_status status);
 void pair_adopt_orphans(struct session *session);
 /* Whether a stopped task waits for its parent's event. */
 bool pair_stops_parked(const struct session *session);
+
+/* --- follow_guest.c: a run in a guest --- */
+bool guest_follow_dispatch(struct guest_follow *follow);
+bool guest_follow_done(const struct guest_follow *follow);
+int guest_follow_fd(const struct guest_follow *follow);
+void guest_follow_destroy(struct guest_follow *follow); /* accepts NULL */
 
 /* --- entry.c --- */
 struct entry_fact {

@@ -8,8 +8,7 @@
 
 /* --- the record --- */
 
-/* One sentence for both halves of the kernel's side. */
-static const char *join_reasons(struct session *session, const char *parent, const char *child)
+const char *pair_join_reasons(struct session *session, const char *parent, const char *child)
 {
 	char text[512];
 
@@ -41,6 +40,7 @@ void fork_record_destroy(struct fork_record *record)
 	stack_unref(record->child.frames);
 	stack_unref(record->kernel.parent_frames);
 	stack_unref(record->kernel.child_frames);
+	free(record->kernel.walk);
 	free(record);
 }
 
@@ -64,7 +64,7 @@ void pair_finish_if_complete(struct session *session, struct fork_pair *pair)
 	kernel->source = session->live ? KERNEL_SOURCE_LIVE : KERNEL_SOURCE_NONE;
 	/* Where no kernel half was asked for, nothing is missing. */
 	if (session->live)
-		kernel->reason = join_reasons(session, pair->parent_kernel_reason, pair->child_kernel_reason);
+		kernel->reason = pair_join_reasons(session, pair->parent_kernel_reason, pair->child_kernel_reason);
 	event.task = pair->record->parent.task;
 	session_emit_stacks(session, &event, pair->parent_stack, pair->child_stack);
 	free(pair);

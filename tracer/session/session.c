@@ -135,6 +135,7 @@ void session_destroy(struct session *session)
 	if (!session)
 		return;
 	writer_destroy(session->writer);
+	guest_follow_destroy(session->guest);
 	destroy_tasks(session);
 	for (size_t i = 0; i < session->parentless.count; i++)
 		pair_free(session->parentless.items[i]);
@@ -156,7 +157,7 @@ void session_emit_start(struct session *session, char *const *command)
 	clock_gettime(CLOCK_REALTIME, &event.start.wall_clock);
 	event.start.command = (const char *const *)command;
 	event.start.kernel_release = session->kernel_release;
-	event.start.kernel_machine = string_intern(session->pool, machine.machine);
+	event.start.kernel_machine = session->guest ? "i686" : string_intern(session->pool, machine.machine);
 	event.start.version = FORKTRACE_VERSION;
 	session_emit(session, &event);
 }
@@ -246,6 +247,11 @@ bool session_dispatch(struct session *session)
 	bool nobody_left, any = false;
 	size_t count;
 
+	if (session->guest) {
+		any = guest_follow_dispatch(session->guest);
+		writer_flush(session->writer);
+		return any;
+	}
 	do {
 		count = collect(waiting, &nobody_left);
 		any = any || count;
@@ -266,8 +272,15 @@ void session_drain(struct session *session)
 		live_kernel_drain(session->live);
 }
 
+int session_fd(const struct session *session)
+{
+	return session->guest ? guest_follow_fd(session->guest) : -1;
+}
+
 bool session_done(const struct session *session)
 {
+	if (session->guest)
+		return guest_follow_done(session->guest);
 	return !session->tasks.count && !pair_stops_parked(session);
 }
 

@@ -55,6 +55,9 @@ struct error *session_attach(struct session *session, pid_t pid);
  * for it. Returns whether there was anything. */
 bool session_dispatch(struct session *session);
 
+/* A descriptor that is readable when there is something to dispatch, besides SIGCHLD: a guest's. -1: there is none. */
+int session_fd(const struct session *session);
+
 /* Takes in kernel samples that pile up, for want of forks of ours, because the rest of the machine forks. */
 void session_drain(struct session *session);
 

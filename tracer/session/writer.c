@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "session/internal.h"
+#include "session/guest_internal.h"
 
 enum {
 	EVENTS_MAX = 16 * 1024,         /* when so many wait the tracing thread waits too: memory stays bounded */
@@ -72,6 +72,11 @@ static void complete(struct session *session, const struct queued *queued)
 	record = queued->event.fork;
 	record->parent.frames = name(session, queued->parent);
 	record->child.frames = name(session, queued->child);
+	if (record->kernel.walk)
+		guest_walk_name(record->kernel.walk, record);
+	/* A guest's frames have their names already. */
+	if (!session->live)
+		return;
 	if (record->kernel.parent_frames)
 		live_kernel_name(session->live, record->kernel.parent_frames);
 	if (record->kernel.child_frames)

@@ -101,7 +101,7 @@ static struct error *exec_error(const char *path, int sys_errno)
 		if (is_i386_program(path))
 			return error_create(ERROR_NOT_EXEC, sys_errno, path,
 					    "%s is a 32-bit (i386) program, and this kernel runs none (IA-32 "
-					    "emulation is off: boot with ia32_emulation=1)",
+					    "emulation is off: boot with ia32_emulation=1, or use --kernel=guest)",
 					    path);
 		return error_create(
 		    ERROR_NOT_EXEC, sys_errno, path,

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "ui/report/json_frames.h"
 #include "ui/report/json_text.h"
+#include "ui/report/json_walk.h"
 #include "ui/report/report.h"
 
 enum { SCHEMA_VERSION = 1 }; /* of record.schema.json: raised when a name or a meaning changes */
@@ -148,6 +149,7 @@ static void fork_splice(struct json_report *json, const struct fork_record *fork
 	json_member(kernel, "source", json_text(kernel_source_name(fork->kernel.source)));
 	json_member(kernel, "release", json_text(fork->kernel.release));
 	json_member(kernel, "reason", json_text(fork->kernel.reason));
+	json_member(kernel, "walk", json_walk(fork));
 	buffer_clear(&json->piece);
 	json_append(&json->piece, kernel);
 	stack_splice(json, &json->piece, "parent_frames", fork->kernel.parent_frames);

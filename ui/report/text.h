@@ -25,6 +25,9 @@ void entry_text(struct buffer *text, enum entry_kind entry, bool certain);
 void fork_draw(struct canvas *canvas, const struct event *event, unsigned long number, int verbosity,
 	       struct fork_cache *cache);
 
+/* Draws the walk of a fork that has one, behind a blank line; with `explain` what happens at each stage. */
+void walk_draw(struct canvas *canvas, const struct fork_record *fork, bool explain, int verbosity);
+
 /* What is to be told about stacks that are cut, end early or hold guesses, a line each. `whose`: "parent", "child". */
 void stack_notes_draw(struct canvas *canvas, const struct stack *const stacks[2], const char *const whose[2]);
 

@@ -280,7 +280,9 @@ static void kernel_note_draw(struct canvas *canvas, const struct fork_kernel *ke
 	if (kernel->source != KERNEL_SOURCE_NONE) {
 		buffer_printf(&text, "kernel: %s, Linux %s", kernel_source_name(kernel->source),
 			      kernel->release ? kernel->release : "(unknown release)");
-		if (parent && child && !strcmp(kernel_method_text(parent), kernel_method_text(child)))
+		if (kernel->source == KERNEL_SOURCE_GUEST)
+			buffer_append_text(&text, " (stepped in QEMU)");
+		else if (parent && child && !strcmp(kernel_method_text(parent), kernel_method_text(child)))
 			buffer_printf(&text, " (%s)", kernel_method_text(parent));
 		else if (parent && child)
 			buffer_printf(&text, " (%s; child: %s)", kernel_method_text(parent), kernel_method_text(child));
@@ -420,4 +422,6 @@ void fork_draw(struct canvas *canvas, const struct event *event, unsigned long n
 		canvas->text.size = body + notes;
 		canvas->text.data[canvas->text.size] = '\0';
 	}
+	if (fork->kernel.walk)
+		walk_draw(canvas, fork, number == 1 || verbosity >= VERBOSE_EVENTS, verbosity);
 }

@@ -1,0 +1,507 @@
+/* Turns the stops of a guest's virtual CPU into what they mean: see guest_session.h. */
+#include "session/guest_session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kernel/guest_protocol.h"
+#include "kernel/initramfs.h"
+#include "session/guest_internal.h"
+
+/* --- the machine --- */
+
+uint64_t guest_cr3(struct guest_follow *follow)
+{
+	uint64_t cr3 = 0;
+
+	session_report(follow->session, NULL, gdbstub_register(follow->stub, "cr3", &cr3));
+	return cr3;
+}
+
+bool guest_now(struct guest_follow *follow, uint64_t *ns)
+{
+	struct buffer answer = {0};
+	struct error *error;
+	bool known;
+
+	error = gdbstub_monitor(follow->stub, GUEST_TIME_COMMAND, &answer);
+	known = !error && guest_time_answer(follow->guest, answer.data, ns);
+	error_destroy(error);
+	buffer_deinit(&answer);
+	return known;
+}
+
+void guest_breakpoint(struct guest_follow *follow, uint64_t address, bool on)
+{
+	session_report(follow->session, NULL,
+		       on ? gdbstub_breakpoint_add(follow->stub, address)
+			  : gdbstub_breakpoint_remove(follow->stub, address));
+}
+
+static void set_places(struct guest_follow *follow)
+{
+	for (size_t i = 0; i < follow->places.count; i++) {
+		guest_breakpoint(follow, follow->places.items[i].address, true);
+		gdbstub_breakpoint_same_code(follow->stub, follow->places.items[i].address);
+	}
+}
+
+/* --- where to stop --- */
+
+static void add_place(struct guest_follow *follow, enum guest_place_kind kind, uint64_t address, const char *name)
+{
+	for (size_t i = 0; i < follow->places.count; i++) {
+		if (follow->places.items[i].kind == kind && follow->places.items[i].address == address)
+			return;
+	}
+	vector_push(&follow->places, (struct guest_place){kind, address, name});
+}
+
+static void add_stage(struct guest_follow *follow, enum guest_place_kind kind, enum stage stage, unsigned number)
+{
+	uint64_t address;
+	const char *name;
+
+	for (enum stage_entry entry = STAGE_ENTRY_SYSENTER; entry <= STAGE_ENTRY_INT80; entry++) {
+		if (lineage_find(follow->symbols, stage, entry, number, &address, &name))
+			add_place(follow, kind, address, name);
+	}
+}
+
+static struct error *find_places(struct guest_follow *follow)
+{
+	static const unsigned numbers[] = {2, 120, 190, 435}; /* fork, clone, vfork, clone3 */
+	uint64_t address;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		add_stage(follow, PLACE_HANDLER, STAGE_HANDLER, numbers[i]);
+	add_stage(follow, PLACE_WORKER, STAGE_WORKER, 0);
+	add_stage(follow, PLACE_COPY, STAGE_COPY, 0);
+	add_stage(follow, PLACE_WAKE, STAGE_WAKE, 0);
+	add_stage(follow, PLACE_CHILD_FIRST, STAGE_CHILD_FIRST, 0);
+	if (kernel_symbols_by_name(follow->symbols, "start_thread", &address, NULL))
+		add_place(follow, PLACE_START_THREAD, address, "start_thread");
+	else
+		return error_create(
+		    ERROR_UNSUPPORTED, 0, NULL,
+		    "the guest's kernel has no start_thread among its symbols: programs cannot be told there");
+	if (kernel_symbols_by_name(follow->symbols, "do_exit", &address, NULL))
+		add_place(follow, PLACE_DO_EXIT, address, "do_exit");
+	return NULL;
+}
+
+static bool find_function(void *context, uint64_t address, struct kernel_function *function)
+{
+	struct guest_follow *follow = context;
+	struct kernel_symbol symbol;
+
+	if (!kernel_symbols_find(follow->symbols, address, &symbol) ||
+	    !kernel_symbols_bounds(follow->symbols, address, &function->start, &function->end))
+		return false;
+	function->name = symbol.name;
+	function->module = symbol.module;
+	return true;
+}
+
+/* --- stops --- */
+
+static void on_place(struct guest_follow *follow, const struct guest_place *place, const struct registers *registers)
+{
+	switch (place->kind) {
+	case PLACE_HANDLER:
+		guest_fork_enter(follow, place, registers);
+		break;
+	case PLACE_WORKER:
+		guest_fork_step(follow, place, registers);
+		break;
+	case PLACE_COPY:
+		guest_fork_copy(follow, place, registers);
+		break;
+	case PLACE_WAKE:
+		guest_fork_wake(follow, place, registers);
+		break;
+	case PLACE_CHILD_FIRST:
+		guest_fork_child_first(follow, place, registers);
+		break;
+	case PLACE_START_THREAD:
+		guest_task_exec(follow, registers);
+		break;
+	case PLACE_DO_EXIT:
+		guest_task_exit(follow, registers);
+		break;
+	}
+}
+
+/* PID 1's child is about to execute the program: from here on the kernel is watched. */
+static void on_execve(struct guest_follow *follow)
+{
+	guest_breakpoint(follow, guest_exec_address(follow->guest), false);
+	follow->root_expected = true;
+	follow->armed = true;
+	set_places(follow);
+}
+
+static void on_registers(struct guest_follow *follow, const struct registers *registers)
+{
+	enum { PRIVILEGE_MASK = 3 };
+	uint64_t pc = registers_pc(registers);
+
+	if (!follow->armed && pc == guest_exec_address(follow->guest)) {
+		on_execve(follow);
+		return;
+	}
+	if (registers->cs & PRIVILEGE_MASK) {
+		guest_fork_user(follow, registers);
+		return;
+	}
+	for (size_t i = 0; i < follow->places.count; i++) {
+		if (follow->places.items[i].address == pc)
+			on_place(follow, &follow->places.items[i], registers);
+	}
+}
+
+static struct error *on_stop(struct guest_follow *follow, const struct gdbstub_stop *stop)
+{
+	struct registers registers;
+	struct error *error;
+
+	if (stop->kind == GDBSTUB_STOP_EXITED || stop->kind == GDBSTUB_STOP_KILLED)
+		return error_create(ERROR_GONE, 0, NULL, "QEMU ended");
+	error = gdbstub_registers(follow->stub, &registers);
+	if (error)
+		return error;
+	on_registers(follow, &registers);
+	return gdbstub_resume(follow->stub);
+}
+
+/* --- what PID 1 says --- */
+
+static void root_ended(struct guest_follow *follow, uint32_t status)
+{
+	struct wait_status decoded = wait_status_decode((int)status);
+
+	follow->session->exit_status = decoded.kind == WAIT_KILLED ? 128 + decoded.value : decoded.value;
+}
+
+static void not_executed(struct guest_follow *follow, uint32_t number)
+{
+	session_report(follow->session, NULL,
+		       error_create(ERROR_NOT_EXEC, (int)number, follow->request.program,
+				    "%s could not be executed in the guest: %s", follow->request.program,
+				    strerror((int)number)));
+	follow->session->exit_status = number == ENOENT ? 127 : 126;
+}
+
+static void on_message(struct guest_follow *follow, const struct guest_message *message)
+{
+	const struct guest_request *request = &follow->request;
+
+	switch (message->type) {
+	case GUEST_STARTED:
+		follow->root_pid = (pid_t)message->number;
+		break;
+	case GUEST_OUTPUT:
+		request->output(request->context, STDOUT_FILENO, message->bytes, message->size);
+		break;
+	case GUEST_ERROR:
+		request->output(request->context, STDERR_FILENO, message->bytes, message->size);
+		break;
+	case GUEST_CREDIT:
+		follow->input_credit += message->number;
+		break;
+	case GUEST_NOEXEC:
+		not_executed(follow, message->number);
+		break;
+	case GUEST_EXIT:
+		root_ended(follow, message->number);
+		break;
+	case GUEST_DONE:
+		follow->done = true;
+		break;
+	default:
+		break;
+	}
+}
+
+static struct error *take_messages(struct guest_follow *follow, bool *any)
+{
+	struct guest_message message;
+	bool more = true;
+
+	while (more) {
+		struct error *error = guest_receive(follow->guest, &message, &more);
+
+		if (error)
+			return error;
+		if (more)
+			on_message(follow, &message);
+		*any = *any || more;
+	}
+	return NULL;
+}
+
+/* --- its input --- */
+
+/* Regular files are always readable, and epoll refuses them. */
+static void watch_input(struct guest_follow *follow, bool on)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	if (on != follow->input_watched &&
+	    !epoll_ctl(follow->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, follow->request.input, &event))
+		follow->input_watched = on;
+}
+
+static bool input_ready(const struct guest_follow *follow)
+{
+	struct pollfd input = {.fd = follow->request.input, .events = POLLIN};
+
+	return poll(&input, 1, 0) > 0;
+}
+
+static struct error *pass_input(struct guest_follow *follow)
+{
+	char bytes[4096];
+	size_t wanted = follow->input_credit < sizeof(bytes) ? follow->input_credit : sizeof(bytes);
+	ssize_t got = 0;
+
+	if (follow->input_over || !wanted)
+		return NULL;
+	if (follow->request.input >= 0) {
+		watch_input(follow, true);
+		if (!input_ready(follow))
+			return NULL;
+		got = read(follow->request.input, bytes, wanted);
+		if (got < 0 && (errno == EINTR || errno == EAGAIN))
+			return NULL;
+	}
+	follow->input_over = got <= 0;
+	follow->input_credit -= got > 0 ? (size_t)got : 0;
+	if (follow->input_over || !follow->input_credit)
+		watch_input(follow, false);
+	return guest_send_input(follow->guest, bytes, got > 0 ? (size_t)got : 0);
+}
+
+/* --- the loop's step --- */
+
+static struct error *step(struct guest_follow *follow, bool *any)
+{
+	struct gdbstub_stop stop;
+	bool stopped = false;
+	/* Before the stop: what PID 1 said came first. */
+	struct error *error = take_messages(follow, any);
+
+	if (!error)
+		error = pass_input(follow);
+	if (error || follow->done)
+		return error;
+	error = gdbstub_stopped(follow->stub, &stop, &stopped);
+	if (error || !stopped)
+		return error;
+	*any = true;
+	error = take_messages(follow, any);
+	return error ? error : on_stop(follow, &stop);
+}
+
+static void end(struct guest_follow *follow)
+{
+	struct guest_task *task;
+
+	follow->done = true;
+	for (size_t i = 0; (task = map_next(&follow->tasks, &i));)
+		guest_fork_lost(follow, task, follow->end_reason ? follow->end_reason : "its end was not seen");
+	/* Nothing of it may run on while the report is written. */
+	gdbstub_destroy(follow->stub);
+	guest_destroy(follow->guest);
+	follow->stub = NULL;
+	follow->guest = NULL;
+}
+
+bool guest_follow_dispatch(struct guest_follow *follow)
+{
+	bool any = false;
+	struct error *error;
+
+	if (follow->done)
+		return false;
+	error = step(follow, &any);
+	if (error) {
+		/* The stub's end of the line says less than the guest itself. */
+		if (error->code == ERROR_GONE) {
+			bool more = false;
+			struct error *better = take_messages(follow, &more);
+
+			if (better) {
+				error_destroy(error);
+				error = better;
+			}
+		}
+		if (error->code == ERROR_GONE && !follow->done)
+			error = error_create(ERROR_SYSTEM, 0, NULL, "the guest ended before its program did");
+		follow->end_reason = "the guest ended";
+		session_report(follow->session, NULL, error);
+		follow->done = true;
+	}
+	if (follow->done)
+		end(follow);
+	return any || error;
+}
+
+bool guest_follow_done(const struct guest_follow *follow)
+{
+	return follow->done;
+}
+
+int guest_follow_fd(const struct guest_follow *follow)
+{
+	return follow->epoll;
+}
+
+/* --- the start --- */
+
+static struct error *read_memory(void *context, uint64_t address, void *bytes, size_t size)
+{
+	struct guest_follow *follow = context;
+
+	return gdbstub_read(follow->stub, address, bytes, size);
+}
+
+static struct error *read_modules(void *context, const struct space *space, struct module_map **map)
+{
+	struct guest_follow *follow = context;
+
+	struct guest_sources sources = {.files = &follow->files};
+
+	sources.vdso = guest_vdso(follow->guest, &sources.vdso_size);
+	*map = guest_modules_read(space, space->owner, &sources);
+	return NULL;
+}
+
+/* Not the program: what is missing is no business of the exit statuses that tell of it. */
+static struct error *not_the_program(struct error *error)
+{
+	if (error && (error->code == ERROR_NOT_FOUND || error->code == ERROR_NOT_EXEC))
+		error->code = ERROR_INPUT;
+	return error;
+}
+
+/* The program's files, packed for the guest. */
+static struct error *make_payload(struct guest_follow *follow, int *payload)
+{
+	const struct guest_request *request = &follow->request;
+	struct error *error = guest_files_of_program(request->program, request->library_path, &follow->files);
+
+	for (size_t i = 0; !error && i < request->file_count; i++)
+		error = not_the_program(guest_files_add(&follow->files, request->files[i]));
+	return error ? error
+		     : payload_create(&follow->files, request->program, request->directory, request->arguments,
+				      request->environment, payload);
+}
+
+static struct error *start_machine(struct guest_follow *follow)
+{
+	const struct guest_request *request = &follow->request;
+	_cleanup_fd_ int payload = -1;
+	struct error *error = make_payload(follow, &payload);
+
+	if (!error)
+		error =
+		    not_the_program(guest_start(&request->machine, payload, request->timeout_ms, request->interrupted,
+						request->context, &follow->session->log, &follow->guest));
+	if (error)
+		return error;
+	return gdbstub_create(guest_stub_fd(follow->guest), &follow->session->log, &follow->stub);
+}
+
+static struct error *learn_kernel(struct guest_follow *follow)
+{
+	size_t size;
+	const char *text = guest_kallsyms(follow->guest, &size);
+
+	follow->symbols = kernel_symbols_create(text, size);
+	follow->code = (struct kernel_code){.find = find_function, .context = follow};
+	follow->source = (struct space_source){.read = read_memory, .modules = read_modules, .context = follow};
+	follow->kernel_space = space_create_foreign(&follow->source, NULL);
+	follow->release = string_intern(follow->session->pool, guest_release(follow->guest));
+	follow->session->kernel_release = follow->release;
+	return find_places(follow);
+}
+
+static struct error *watch(struct guest_follow *follow)
+{
+	int fds[GUEST_POLL_MAX + 1];
+	size_t count;
+
+	follow->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (follow->epoll < 0)
+		return error_system(errno, NULL, "epoll_create1 failed");
+	guest_poll_fds(follow->guest, fds, &count);
+	fds[count++] = guest_stub_fd(follow->guest);
+	for (size_t i = 0; i < count; i++) {
+		struct epoll_event event = {.events = EPOLLIN};
+
+		if (fds[i] >= 0 && epoll_ctl(follow->epoll, EPOLL_CTL_ADD, fds[i], &event))
+			return error_system(errno, NULL, "a channel of the guest cannot be watched");
+	}
+	return NULL;
+}
+
+static struct error *run_program(struct guest_follow *follow)
+{
+	struct error *error = gdbstub_breakpoint_add(follow->stub, guest_exec_address(follow->guest));
+
+	if (!error)
+		error = guest_go(follow->guest);
+	return error ? error : gdbstub_resume(follow->stub);
+}
+
+void guest_follow_destroy(struct guest_follow *follow)
+{
+	if (!follow)
+		return;
+	guest_forks_destroy(follow);
+	guest_tasks_destroy(follow);
+	space_unref(follow->kernel_space);
+	gdbstub_destroy(follow->stub);
+	guest_destroy(follow->guest);
+	guest_files_deinit(&follow->files);
+	kernel_symbols_destroy(follow->symbols);
+	vector_deinit(&follow->places);
+	cleanup_fd_(&follow->epoll);
+	free(follow);
+}
+
+struct error *session_start_guest(struct session *session, const struct guest_request *request)
+{
+	struct guest_follow *follow = memory_alloc(sizeof(*follow));
+	struct error *error;
+
+	follow->session = session;
+	follow->request = *request;
+	follow->epoll = -1;
+	session->guest = follow;
+	error = start_machine(follow);
+	if (!error)
+		error = learn_kernel(follow);
+	if (!error)
+		error = watch(follow);
+	if (error)
+		return error;
+	session_emit_start(session, request->arguments);
+	return run_program(follow);
+}
+
+void session_stop_guest(struct session *session, const char *reason)
+{
+	struct guest_follow *follow = session->guest;
+
+	if (!follow || follow->done)
+		return;
+	follow->end_reason = string_intern(session->pool, reason);
+	end(follow);
+}

@@ -1,0 +1,37 @@
+/* A run in a QEMU guest: what session.h needs besides. */
+#ifndef FORKTRACE_SESSION_GUEST_SESSION_H
+#define FORKTRACE_SESSION_GUEST_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "kernel/guest.h"
+#include "session/session.h"
+
+struct guest_request {
+	struct guest_options machine;
+	const char *program;      /* path of an i386 program on this machine, absolute */
+	char *const *arguments;   /* NULL-terminated */
+	char *const *environment; /* likewise */
+	const char *directory;    /* where it starts, absolute */
+	const char *library_path; /* LD_LIBRARY_PATH, to find its libraries; NULL: none */
+	const char *const *files; /* further files for it: guest_files_add */
+	size_t file_count;
+	int timeout_ms; /* for the guest to become ready */
+	int input;      /* what the program reads; -1: nothing. Stays the caller's */
+	/* What the program wrote to standard output (1) or error (2). */
+	void (*output)(void *context, int fd, const void *bytes, size_t size);
+	/* Asked now and then while the guest starts: whether to give up. */
+	bool (*interrupted)(void *context);
+	void *context;
+};
+
+/* Starts the guest and, in it, the program. Blocks until the guest is ready: 0.2 to 5 s. Errors are sentences for the
+ * user: those of guest_start, guest_files_of_program and payload_create. */
+struct error *session_start_guest(struct session *session, const struct guest_request *request);
+
+/* Ends the guest at once; the report tells `reason`. */
+void session_stop_guest(struct session *session, const char *reason);
+
+#endif

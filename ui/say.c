@@ -1,0 +1,18 @@
+/* What forktrace says on standard error besides the report: see say.h. */
+#include "ui/say.h"
+
+#include <stdio.h>
+
+#include "base/buffer.h"
+#include "ui/escape.h"
+
+void say(const char *what, const char *message)
+{
+	struct buffer line = {0};
+
+	buffer_printf(&line, "forktrace: %s", what);
+	escape_append(&line, message);
+	buffer_append_text(&line, "\n");
+	fputs(line.data, stderr);
+	buffer_deinit(&line);
+}
