@@ -88,8 +88,9 @@ BENCH_PYTHON ?= /usr/bin/python3
 bench-deps:
 	.ci/deps bench
 
-bench: $(BIN)/forktrace $(BENCH_PROGRAMS) targets
+bench: $(BIN)/forktrace $(BENCH_PROGRAMS) targets check-kernels
 	$(BENCH_PYTHON) tests/bench/bench.py $(BENCH_FLAGS)
+	$(BENCH_PYTHON) tests/bench/bench_guest.py $(BENCH_FLAGS)
 
 $(BIN)/bench/%: $(OBJECTS)/tests/bench/%.o $(ENGINE) $(COMPILER)
 	@mkdir -p $(@D)
