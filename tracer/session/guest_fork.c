@@ -7,8 +7,7 @@
 
 #include "session/guest_internal.h"
 
-enum { EAX = 0 };          /* DWARF number */
-enum { ERRNO_MAX = 4095 }; /* MAX_ERRNO, linux/err.h */
+enum { EAX = 0 }; /* DWARF number */
 
 /* --- finding --- */
 
@@ -81,11 +80,12 @@ static void emit_record(struct guest_follow *follow, struct guest_fork *fork)
 	free(fork);
 }
 
-static void emit_failed(struct guest_follow *follow, struct guest_fork *fork, int error_number)
+void guest_fork_failed(struct guest_follow *follow, struct guest_fork *fork, int error_number)
 {
 	struct fork_failed *failed = memory_alloc(sizeof(*failed));
 	struct event event = {.kind = EVENT_FORK_FAILED, .fork_failed = failed};
 
+	fork_remove(follow, fork);
 	failed->call = fork->record->call;
 	failed->entry = fork->record->entry;
 	failed->entry_certain = fork->record->entry_certain;
@@ -100,7 +100,7 @@ static void emit_failed(struct guest_follow *follow, struct guest_fork *fork, in
 	fork_free(fork);
 }
 
-static void finish_if_complete(struct guest_follow *follow, struct guest_fork *fork)
+void guest_fork_finish_if_complete(struct guest_follow *follow, struct guest_fork *fork)
 {
 	bool thread_unwanted = fork->record->thread && !follow->session->options.threads;
 
@@ -138,74 +138,11 @@ void guest_fork_lost(struct guest_follow *follow, struct guest_task *task, const
 		} else {
 			continue;
 		}
-		finish_if_complete(follow, fork);
+		guest_fork_finish_if_complete(follow, fork);
 		/* One or several are gone from the list. */
 		if (i > follow->forks.count)
 			i = follow->forks.count;
 	}
-}
-
-/* --- stacks --- */
-
-static struct stack *name_kernel_stack(struct guest_follow *follow, const kernel_frames *frames)
-{
-	struct stack *stack = stack_create(frames->count);
-	struct string_pool *pool = follow->session->pool;
-
-	for (size_t i = 0; i < frames->count; i++) {
-		const struct kernel_frame *from = &frames->items[i];
-		struct frame *to = &stack->frames[i];
-		struct kernel_symbol symbol;
-		bool known = i == 0 ? kernel_symbols_find(follow->symbols, from->pc, &symbol)
-				    : kernel_symbols_find_caller(follow->symbols, from->pc, &symbol);
-
-		to->pc = from->pc;
-		to->method = from->method;
-		to->certain = from->certain;
-		if (!known)
-			continue;
-		to->symbol = string_intern(pool, symbol.name);
-		to->module = string_intern(pool, symbol.module);
-		to->offset = symbol.offset;
-	}
-	return stack;
-}
-
-/* The kernel's stack of the stopped task down to the border, and the user's registers there. */
-static struct stack *read_kernel_stack(struct guest_follow *follow, const struct registers *registers,
-				       struct kernel_border *border, const char **reason)
-{
-	kernel_frames frames = {0};
-	struct stack *stack = NULL;
-	struct error *error = kernel_stack_unwind(follow->kernel_space, &follow->code, KERNEL_UNWINDER_AUTO, registers,
-						  follow->session->options.max_frames, &frames, border);
-
-	if (error) {
-		*reason = string_intern(follow->session->pool, error->message);
-		error_destroy(error);
-	} else {
-		stack = name_kernel_stack(follow, &frames);
-		if (!border->found)
-			stack->reason = border->reason;
-	}
-	vector_deinit(&frames);
-	return stack;
-}
-
-/* The user's stack of the current address space. */
-static struct unwound *read_user_stack(struct guest_follow *follow, struct guest_task *task,
-				       const struct registers *registers, const struct guest_fork *fork, bool child)
-{
-	struct capture_hint hint = {.in_syscall = true, .fresh_stack = child && fork->record->call.child_stack != 0};
-	struct unwound *unwound = NULL;
-	bool changed;
-	/* A child has its parent's modules, and few pages to find others from. */
-	struct error *error = child ? NULL : space_refresh_modules(task->space, &changed);
-
-	if (!error)
-		error = capture_unwind(follow->session->capture, task->space, registers, &hint, &unwound);
-	session_report(follow->session, NULL, error);
-	return unwound;
 }
 
 /* --- the entry --- */
@@ -250,7 +187,7 @@ static void take_entry(struct guest_follow *follow, struct guest_fork *fork, con
 	struct fork_record *record = fork->record;
 	struct kernel_border border = {0};
 	const char *reason = NULL;
-	struct stack *stack = read_kernel_stack(follow, registers, &border, &reason);
+	struct stack *stack = guest_kernel_stack(follow, registers, &border, &reason);
 	struct entry_fact entry = {.kind = record->entry, .certain = record->entry_certain};
 	enum stage_entry way;
 
@@ -333,9 +270,10 @@ void guest_fork_copy(struct guest_follow *follow, const struct guest_place *plac
 	/* A call that was restarted comes here again. */
 	stack_unref(fork->record->kernel.parent_frames);
 	unwound_unref(fork->parent_stack);
-	fork->record->kernel.parent_frames = read_kernel_stack(follow, registers, &border, &fork->parent_kernel_reason);
+	fork->record->kernel.parent_frames =
+	    guest_kernel_stack(follow, registers, &border, &fork->parent_kernel_reason);
 	fork->parent_stack =
-	    read_user_stack(follow, fork->parent, border.found ? &border.user : &fork->user, fork, false);
+	    guest_user_stack(follow, fork->parent, border.found ? &border.user : &fork->user, fork, false);
 	guest_walk_add(follow, fork, STAGE_COPY, false, place->name, place->address);
 }
 
@@ -344,18 +282,6 @@ static enum fork_kind kind_of(const struct fork_call *call)
 	if (call->flags & CLONE_VFORK)
 		return FORK_KIND_VFORK;
 	return call->exit_signal == SIGCHLD ? FORK_KIND_FORK : FORK_KIND_CLONE; /* kernel/fork.c, kernel_clone */
-}
-
-static bool is_followed(const struct guest_follow *follow, unsigned depth)
-{
-	switch (follow->session->options.follow) {
-	case FOLLOW_NONE:
-		return depth == 0;
-	case FOLLOW_FIRST:
-		return depth <= 1;
-	default:
-		return true;
-	}
 }
 
 static void fill_child(struct guest_fork *fork, struct guest_task *child)
@@ -425,149 +351,6 @@ void guest_fork_child_first(struct guest_follow *follow, const struct guest_plac
 		return;
 	child->cr3 = guest_cr3(follow);
 	child->cr3_known = true;
-	fork->record->kernel.child_frames = read_kernel_stack(follow, registers, &border, &fork->child_kernel_reason);
+	fork->record->kernel.child_frames = guest_kernel_stack(follow, registers, &border, &fork->child_kernel_reason);
 	guest_walk_add(follow, fork, STAGE_CHILD_FIRST, true, place->name, place->address);
-}
-
-static uint64_t since_event(struct guest_follow *follow, const struct guest_fork *fork)
-{
-	uint64_t now;
-
-	return fork->event_time_known && guest_now(follow, &now) ? now - fork->event_time
-								 : session_now(follow->session) - fork->time_ns;
-}
-
-static void half_returned(struct guest_follow *follow, const struct guest_fork *fork, struct fork_half *half,
-			  const struct registers *registers)
-{
-	half->ret_known = true;
-	half->ret = registers_result(registers);
-	half->ret_from = RET_FROM_USER_RETURN;
-	half->ret_ns = since_event(follow, fork);
-}
-
-/* Where the child writes its number for itself (CLONE_CHILD_SETTID) it tells the one of its own pid namespace. */
-static void read_child_tid(struct guest_follow *follow, const struct guest_fork *fork, struct guest_task *child)
-{
-	enum { EDI = 7 };
-	const struct fork_call *call = &fork->record->call;
-	uint32_t tid;
-
-	if (!(call->flags & CLONE_CHILD_SETTID) || call->syscall != FORK_SYSCALL_CLONE)
-		return;
-
-	struct error *error = space_read(follow->kernel_space, fork->user.value[EDI], &tid, sizeof(tid));
-
-	if (!error && tid) {
-		child->ns_pid = (pid_t)tid;
-		if (!child->tid && !child->elsewhere)
-			child->tid = (pid_t)tid;
-		if (!child->pid && !fork->record->thread)
-			child->pid = child->tid;
-	}
-	error_destroy(error);
-}
-
-static void child_returned(struct guest_follow *follow, struct guest_fork *fork, const struct registers *registers)
-{
-	struct guest_task *child = fork->child;
-
-	guest_walk_add(follow, fork, STAGE_RETURN_CHILD, true, NULL, registers_pc(registers));
-	half_returned(follow, fork, &fork->record->child, registers);
-	read_child_tid(follow, fork, child);
-	guest_task_name(child, &fork->record->child.task);
-	if (!fork->record->thread || follow->session->options.threads)
-		fork->child_stack = read_user_stack(follow, child, registers, fork, true);
-	if (!fork->parent_done)
-		fork->record->order = ORDER_CHILD_FIRST;
-	fork->child_done = true;
-	fork->child = NULL;
-	child->child_of = NULL;
-	if (!is_followed(follow, child->depth))
-		guest_task_remove(follow, child);
-	finish_if_complete(follow, fork);
-}
-
-/* --- the parent --- */
-
-static void parent_failed(struct guest_follow *follow, struct guest_fork *fork, const struct registers *registers)
-{
-	int error_number = (int)-registers_result(registers);
-
-	if (!fork->parent_stack)
-		fork->parent_stack = read_user_stack(follow, fork->parent, registers, fork, false);
-	fork_remove(follow, fork);
-	emit_failed(follow, fork, error_number);
-}
-
-static void parent_returned(struct guest_follow *follow, struct guest_fork *fork, const struct registers *registers)
-{
-	struct fork_record *record = fork->record;
-
-	guest_walk_add(follow, fork, STAGE_RETURN_PARENT, false, NULL, registers_pc(registers));
-	half_returned(follow, fork, &record->parent, registers);
-	if (!record->child.task.tid && !fork->parent->elsewhere) {
-		record->child.task.tid = (pid_t)record->parent.ret;
-		record->child.task.pid = record->thread ? record->parent.task.pid : record->child.task.tid;
-		if (fork->child) {
-			fork->child->tid = record->child.task.tid;
-			fork->child->pid = record->child.task.pid;
-		}
-	}
-	fork->parent_done = true;
-	finish_if_complete(follow, fork);
-}
-
-/* --- back in user mode --- */
-
-/* Where the kernel isolates its page tables, user mode has a second table one page behind (arch/x86/mm/pti.c). Tables
- * of two processes may lie side by side as well: what fits exactly goes first, and once that was seen nothing else
- * counts.
- */
-static bool same_space(struct guest_follow *follow, uint64_t user, uint64_t kernel, bool isolated)
-{
-	enum { BEHIND = 4096 };
-
-	if (isolated)
-		return !follow->no_isolation && !(kernel & BEHIND) && user == (kernel | BEHIND);
-	follow->no_isolation = follow->no_isolation || user == kernel;
-	return user == kernel;
-}
-
-/* Is the stop the return of one of the two? A child is told from its parent, that it may share all with (vfork), by the
- * result. */
-static bool take_return(struct guest_follow *follow, struct guest_fork *fork, const struct registers *registers,
-			uint64_t cr3, bool isolated)
-{
-	uint64_t sp = registers_sp(registers);
-	int64_t result = registers_result(registers);
-
-	if (result == 0 && fork->child && sp == fork->child_sp && fork->child->cr3_known &&
-	    same_space(follow, cr3, fork->child->cr3, isolated)) {
-		child_returned(follow, fork, registers);
-		return true;
-	}
-	if (!fork->parent || fork->parent_done || sp != fork->user_sp || result == 0 ||
-	    !same_space(follow, cr3, fork->parent->cr3, isolated))
-		return false;
-	if (fork->created)
-		parent_returned(follow, fork, registers);
-	else if (result < 0 && result >= -ERRNO_MAX)
-		parent_failed(follow, fork, registers);
-	return true;
-}
-
-void guest_fork_user(struct guest_follow *follow, const struct registers *registers)
-{
-	uint64_t cr3 = guest_cr3(follow);
-
-	for (int isolated = 0; isolated <= 1; isolated++) {
-		for (size_t i = 0; i < follow->forks.count; i++) {
-			struct guest_fork *fork = follow->forks.items[i];
-
-			if (fork->user_pc == registers_pc(registers) &&
-			    take_return(follow, fork, registers, cr3, isolated))
-				return;
-		}
-	}
 }

@@ -81,7 +81,7 @@ struct guest_follow {
 	struct space_source source;
 	struct space *kernel_space; /* memory alone */
 	VECTOR(struct guest_place) places;
-	bool armed, dispatch_armed;       /* the breakpoints are set */
+	bool armed;                       /* the breakpoints are set */
 	uint32_t stack_size;              /* of a task's kernel stack; 0: not known yet */
 	uint32_t pid_offset, comm_offset; /* in struct task_struct; 0: not found out yet */
 	bool no_isolation;                /* one page table a process: seen */
@@ -120,6 +120,14 @@ void guest_task_identify(struct guest_follow *follow, struct guest_task *child, 
  * found. */
 uint32_t guest_task_find_stack(struct guest_follow *follow, uint32_t task_struct, const struct guest_fork *fork);
 
+/* --- guest_stacks.c --- */
+/* The kernel's stack of the stopped task, named, down to the border, and what stands there. NULL: see *reason. */
+struct stack *guest_kernel_stack(struct guest_follow *follow, const struct registers *registers,
+				 struct kernel_border *border, const char **reason);
+/* The user's stack of the current address space; NULL: it was reported why. */
+struct unwound *guest_user_stack(struct guest_follow *follow, struct guest_task *task,
+				 const struct registers *registers, const struct guest_fork *fork, bool child);
+
 /* --- guest_fork.c --- */
 void guest_fork_enter(struct guest_follow *follow, const struct guest_place *place, const struct registers *registers);
 void guest_fork_step(struct guest_follow *follow, const struct guest_place *place, const struct registers *registers);
@@ -127,11 +135,17 @@ void guest_fork_copy(struct guest_follow *follow, const struct guest_place *plac
 void guest_fork_wake(struct guest_follow *follow, const struct guest_place *place, const struct registers *registers);
 void guest_fork_child_first(struct guest_follow *follow, const struct guest_place *place,
 			    const struct registers *registers);
-/* A stop in user mode: perhaps the return of one of the two. */
-void guest_fork_user(struct guest_follow *follow, const struct registers *registers);
 /* The task will not return from what it is in. */
 void guest_fork_lost(struct guest_follow *follow, struct guest_task *task, const char *reason);
 void guest_forks_destroy(struct guest_follow *follow);
+/* Sends the record on its way, and frees the fork, once both halves are there. */
+void guest_fork_finish_if_complete(struct guest_follow *follow, struct guest_fork *fork);
+/* The call failed: tells it and frees the fork. */
+void guest_fork_failed(struct guest_follow *follow, struct guest_fork *fork, int error_number);
+
+/* --- guest_return.c --- */
+/* A stop in user mode: perhaps the return of one of the two. */
+void guest_fork_user(struct guest_follow *follow, const struct registers *registers);
 
 /* --- guest_walk.c --- */
 /* Adds a step that was seen at `address`. */
