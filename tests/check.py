@@ -393,6 +393,9 @@ def main():
         return worker(arguments.worker, arguments.names, arguments.channel)
     if arguments.names:
         sys.exit("check.py: it takes no arguments but options: name tests with -k")
+    # A shell without job control starts what runs in the background with SIGINT ignored: programs under test inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     sys.dont_write_bytecode = True
     binaries = (ROOT / arguments.bin).resolve()
