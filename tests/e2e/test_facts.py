@@ -60,16 +60,19 @@ class Facts:
         self.assertEqual(run.status, 0, run)
         self.assertIsNotNone(expected.total, run.stdout)
         self.check_unchanged(name, run, *support.run_command([*self.wrapper, *program], stdin=stdin)[:2])
+        self.check_events(name, run, expected)
+        if name not in TRACERS:
+            self.assertEqual(run.of("error"), [])
+        if expected.skip:
+            self.skipTest(f"the program did only a part of its work: {expected.skip}")
+
+    def check_events(self, name, run, expected):
         self.check_order(run)
         self.check_forks(name, run, expected)
         self.check_failed(name, run, expected)
         self.check_execs(run, expected)
         self.check_exits(run, expected)
         self.check_totals(run, expected)
-        if name not in TRACERS:
-            self.assertEqual(run.of("error"), [])
-        if expected.skip:
-            self.skipTest(f"the program did only a part of its work: {expected.skip}")
 
     def check_unchanged(self, name, run, status, stdout):
         """The program printed what it prints without forktrace, and ended alike."""
@@ -313,12 +316,7 @@ class FactsGuest(Facts):
         self.assertEqual((run.status, run.stderr), (0, ""), run)
         self.assertIsNotNone(expected.total, run.stdout)
         self.assertEqual(run.of("error"), [])
-        self.check_order(run)
-        self.check_forks(name, run, expected)
-        self.check_failed(name, run, expected)
-        self.check_execs(run, expected)
-        self.check_exits(run, expected)
-        self.check_totals(run, expected)
+        self.check_events(name, run, expected)
 
     def check_returns(self, fact, record):
         parent, child = record["parent"], record["child"]

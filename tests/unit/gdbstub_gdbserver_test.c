@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "skipping.h"
+
 #include "base/memory.h"
 #include "gdbstub_real.h"
 
@@ -55,7 +57,7 @@ static void start_gdbserver(struct peer *peer, char *program, const char *how)
 	char *arguments[] = {"gdbserver", "--once", "-", program, playing, argument, NULL};
 
 	if (!is_installed("gdbserver"))
-		skip();
+		skip_because("gdbserver is not installed");
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	peer->fd = pair[0];
 	start(peer, arguments, pair[1]);
@@ -276,7 +278,7 @@ static void reads_an_i386_program(void **state)
 
 	(void)state;
 	if (!runs_here(program))
-		skip();
+		skip_because("this kernel runs no 32-bit programs (IA-32 emulation is off)");
 	start_gdbserver(&peer, program, "");
 	assert_int_equal(gdbstub_abi(peer.stub), ABI_I386);
 	no_error(gdbstub_registers(peer.stub, &registers));

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "skipping.h"
+
 #include "gdbstub_real.h"
 
 static void start_qemu(struct peer *peer)
@@ -21,7 +23,7 @@ static void start_qemu(struct peer *peer)
 			     "-chardev",         chardev,  "-gdb", "chardev:g", NULL};
 
 	if (!is_installed("qemu-system-i386"))
-		skip();
+		skip_because("qemu-system-i386 is not installed");
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	assert_int_equal(fcntl(pair[0], F_SETFD, FD_CLOEXEC), 0);
 	snprintf(chardev, sizeof(chardev), "socket,id=g,fd=%d", pair[1]);

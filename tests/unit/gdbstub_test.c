@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "skipping.h"
+
 #include "gdbstub_fixture.h"
 
 static void reads_registers_once(void **state)
@@ -369,7 +371,7 @@ static void connects_over_tcp(void **state)
 	(void)state;
 	/* A sandbox may have no loopback. */
 	if (bind(listener, (const struct sockaddr *)&address, size) != 0 || listen(listener, 1) != 0)
-		skip();
+		skip_because("there is no loopback interface to listen on");
 	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
 	snprintf(text, sizeof(text), "127.0.0.1:%d", ntohs(address.sin_port));
 	no_error(gdbstub_connect(text, &fd));

@@ -25,6 +25,8 @@
 
 #include <cmocka.h>
 
+#include "skipping.h"
+
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "kernel/guest_protocol.h"
@@ -238,10 +240,8 @@ static inline void run_fork(struct guest *guest)
 
 static inline void need_kernel(void)
 {
-	if (!kernel) {
-		print_message("# FORKTRACE_GUEST_KERNEL names no kernel\n");
-		skip();
-	}
+	if (!kernel)
+		skip_because("FORKTRACE_GUEST_KERNEL names no kernel");
 }
 
 static inline int set_up(void **state)
