@@ -1,28 +1,6 @@
 /* kernel/guest.c and the guest's process 1: a program's run. */
 #include "tests/unit/guest_fixture.h"
 
-static void tells_the_time(void **state)
-{
-	struct guest_options options = options_with(cache);
-	_cleanup_fd_ int payload = payload_of(static_fork, NULL);
-	uint64_t first = 0, again = 1, later = 0;
-
-	(void)state;
-	need_kernel();
-
-	struct guest *guest = start(&options, payload);
-	int64_t begin = microseconds();
-
-	assert_true(guest_time(guest, &first));
-	tell("guest_time", begin);
-	assert_true(guest_time(guest, &again));
-	assert_int_equal(first, again);
-	run_fork(guest);
-	assert_true(guest_time(guest, &later));
-	assert_true(later > first);
-	guest_destroy(guest);
-}
-
 static void passes_input_on(void **state)
 {
 	enum { LINES = 2000 };
@@ -167,7 +145,6 @@ static void does_without_the_second_serial_port(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(tells_the_time),
 	    cmocka_unit_test(passes_input_on),
 	    cmocka_unit_test(tells_why_a_program_cannot_run),
 	    cmocka_unit_test(refuses_what_is_no_payload),

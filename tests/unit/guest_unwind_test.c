@@ -119,6 +119,17 @@ static void check_steps(void)
 	}
 }
 
+static uint64_t clock_of(struct guest *guest)
+{
+	struct buffer answer = {0};
+	uint64_t ns = 0;
+
+	assert_null(gdbstub_monitor(stub, GUEST_TIME_COMMAND, &answer));
+	assert_true(guest_time_answer(guest, answer.data, &ns));
+	buffer_deinit(&answer);
+	return ns;
+}
+
 static void all_methods_agree(void **state)
 {
 	struct guest_options options = {.qemu = qemu, .kernel = getenv("FORKTRACE_GUEST_KERNEL"), .cold = true};
@@ -141,7 +152,13 @@ static void all_methods_agree(void **state)
 	assert_null(guest_go(guest));
 	run_to(guest_exec_address(guest));
 	assert_null(gdbstub_breakpoint_remove(stub, guest_exec_address(guest)));
+
+	uint64_t time = clock_of(guest);
+
+	/* It stands while the machine does. */
+	assert_int_equal(clock_of(guest), time);
 	check_place("__ia32_sys_clone");
+	assert_true(clock_of(guest) > time);
 	check_place("kernel_clone");
 	check_place("copy_process");
 	check_steps();

@@ -73,10 +73,9 @@ struct error *guest_send_input(struct guest *guest, const void *bytes, size_t si
  * power management timer, extended over its wrap at 24 bits where calls come less than 4.6 guest seconds apart). False:
  * not to be had.
  *
- * guest_time asks over QMP, which takes 1 ms: QEMU's monitors take one byte in each turn of its loop. Over the stub the
- * same takes 0.06 ms: send GUEST_TIME_COMMAND as a monitor command (qRcmd) and give its answer to guest_time_answer. */
+ * It is asked for over the stub, with GUEST_TIME_COMMAND as a monitor command (qRcmd, 0.06 ms), whose answer this takes.
+ * Over QMP it takes 1 ms: QEMU's monitors take one byte in each turn of its loop. */
 #define GUEST_TIME_COMMAND "i /w 0x608"
-bool guest_time(struct guest *guest, uint64_t *ns);
 bool guest_time_answer(struct guest *guest, const char *answer, uint64_t *ns);
 
 #endif

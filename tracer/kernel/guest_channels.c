@@ -12,11 +12,6 @@
 #include "base/memory.h"
 #include "kernel/guest_protocol.h"
 
-static void json_cleanup(json_t **json)
-{
-	json_decref(*json);
-}
-
 /* Reads what is there; at the end of file the descriptor is closed and becomes -1. */
 static size_t read_pipe(int *fd, char *bytes, size_t size)
 {
@@ -183,18 +178,4 @@ bool guest_time_answer(struct guest *guest, const char *answer, uint64_t *ns)
 	guest->time_known = true;
 	*ns = guest->time_ticks / hertz * second + guest->time_ticks % hertz * second / hertz;
 	return true;
-}
-
-bool guest_time(struct guest *guest, uint64_t *ns)
-{
-	enum { WAIT_MS = 2000 };
-	struct patience patience = patience_for(WAIT_MS, NULL, NULL);
-	_cleanup_(json_cleanup) json_t *answer = NULL;
-	struct error *error =
-	    qmp_execute(&guest->qmp, "human-monitor-command", json_pack("{s:s}", "command-line", GUEST_TIME_COMMAND),
-			-1, &patience, &answer);
-	bool told = !error && json_is_string(answer) && guest_time_answer(guest, json_string_value(answer), ns);
-
-	error_destroy(error);
-	return told;
 }

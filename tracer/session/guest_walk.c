@@ -165,8 +165,8 @@ void guest_walk_name(struct fork_walk *walk, const struct fork_record *record)
 		else if (step->stage == STAGE_VSYSCALL)
 			name_step(step, find_vsyscall(record->parent.frames), "the call was not made through the vDSO");
 		else if (step->stage == STAGE_RETURN_PARENT && step->address)
-			name_step(step, innermost(record->parent.frames), "");
+			name_step(step, innermost(record->parent.frames), "its stack could not be read");
 		else if (step->stage == STAGE_RETURN_CHILD && step->address)
-			name_step(step, innermost(record->child.frames), "");
+			name_step(step, innermost(record->child.frames), "its stack could not be read");
 	}
 }
