@@ -5,22 +5,8 @@
 #include "base/memory.h"
 #include "unwind/kernel_walk.h"
 
-enum {
-	AT_EBX,
-	AT_ECX,
-	AT_EDX,
-	AT_ESI,
-	AT_EDI,
-	AT_EBP,
-	AT_EAX,
-	AT_ORIG_EAX = 11,
-	AT_EIP,
-	AT_CS,
-	AT_EFLAGS,
-	AT_ESP,
-	AT_SS,
-	BORDER_WORDS
-};
+/* Of its words, those that tell whether it is one. */
+enum { AT_ORIG_EAX = 11, AT_EIP, AT_CS, AT_EFLAGS, AT_ESP, AT_SS, BORDER_WORDS };
 
 /* __USER_CS and __USER_DS, arch/x86/include/asm/segment.h; the words' upper halves are the kernel's own. */
 enum { USER_CS = 0x73, USER_SS = 0x7b, SELECTOR = 0xffff };
@@ -51,25 +37,22 @@ static bool is_plausible(const uint32_t words[static BORDER_WORDS])
 
 static void take_words(const uint32_t words[static BORDER_WORDS], uint64_t address, struct kernel_border *border)
 {
-	static const uint8_t place[] = {[EAX] = AT_EAX, [ECX] = AT_ECX, [EDX] = AT_EDX, [EBX] = AT_EBX, [ESP] = AT_ESP,
-					[EBP] = AT_EBP, [ESI] = AT_ESI, [EDI] = AT_EDI, [EIP] = AT_EIP};
-
 	*border = (struct kernel_border){
 	    .found = true,
 	    .address = address,
-	    .user = {.abi = ABI_I386, .flags = words[AT_EFLAGS], .cs = words[AT_CS] & SELECTOR},
 	    .original_eax = words[AT_ORIG_EAX],
 	    .cs = words[AT_CS] & SELECTOR,
 	    .ss = words[AT_SS] & SELECTOR,
 	    .eflags = words[AT_EFLAGS],
 	};
-	border->user.original_result = words[AT_ORIG_EAX] == UINT32_MAX ? UINT64_MAX : words[AT_ORIG_EAX];
-	for (unsigned i = 0; i < sizeof(place); i++) {
-		border->user.value[i] = words[place[i]];
-		/* sysenter tells neither: the entry pushes 0, and do_SYSENTER_32 writes them later. */
-		if (words[place[i]] || (i != EIP && i != ESP))
-			border->user.known |= register_bit(i);
-	}
+	/* The same words as a debugger's struct user_regs_struct. */
+	registers_decode_prstatus(words, BORDER_SIZE, &border->user);
+	border->user.cs = border->cs;
+	/* sysenter tells neither: the entry pushes 0, and do_SYSENTER_32 writes them later. */
+	if (!words[AT_EIP])
+		border->user.known &= ~register_bit(EIP);
+	if (!words[AT_ESP])
+		border->user.known &= ~register_bit(ESP);
 }
 
 bool kernel_border_at(struct kernel_walk *walk, uint64_t address, struct kernel_border *border)
