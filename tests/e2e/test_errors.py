@@ -310,7 +310,7 @@ class Misuse(unittest.TestCase):
     def test_misuse_starts_nothing(self):
         with tempfile.TemporaryDirectory() as directory:
             mark = pathlib.Path(directory) / "mark"
-            for words in ["-k", "guest"], ["--max-frames=0"], ["-q", "-v"]:
+            for words in ["--guest-cold"], ["-k", "guest", "-p", "1"], ["--max-frames=0"], ["-q", "-v"]:
                 self.assertEqual(run_plain([*words, *live_support.echo_to(mark)])[0], FAILED)
                 self.assertFalse(mark.exists())
 
