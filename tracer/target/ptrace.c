@@ -44,10 +44,8 @@ struct error *ptrace_interrupt(pid_t tid)
 struct error *ptrace_resume(pid_t tid, enum ptrace_resume how, int signal)
 {
 	static const enum __ptrace_request requests[] = {
-	    [RESUME_CONT] = PTRACE_CONT,
-	    [RESUME_SYSCALL] = PTRACE_SYSCALL,
-	    [RESUME_LISTEN] = PTRACE_LISTEN,
-	    [RESUME_DETACH] = PTRACE_DETACH,
+	    [RESUME_CONT] = PTRACE_CONT,     [RESUME_SYSCALL] = PTRACE_SYSCALL, [RESUME_STEP] = PTRACE_SINGLESTEP,
+	    [RESUME_LISTEN] = PTRACE_LISTEN, [RESUME_DETACH] = PTRACE_DETACH,
 	};
 
 	return call(requests[how], tid, NULL, (void *)(long)signal) < 0 ? failed(tid, "resuming") : NULL;
@@ -140,4 +138,15 @@ struct error *ptrace_set_first_argument(pid_t tid, enum abi abi, uint64_t value)
 #endif
 	return call(PTRACE_POKEUSER, tid, (void *)offset, (void *)(uintptr_t)value) < 0 ? failed(tid, "PTRACE_POKEUSER")
 											: NULL;
+}
+
+struct error *ptrace_set_pc(pid_t tid, uint64_t pc)
+{
+#ifdef __x86_64__
+	size_t offset = offsetof(struct user_regs_struct, rip);
+#else
+	size_t offset = offsetof(struct user_regs_struct, eip);
+#endif
+	return call(PTRACE_POKEUSER, tid, (void *)offset, (void *)(uintptr_t)pc) < 0 ? failed(tid, "PTRACE_POKEUSER")
+										     : NULL;
 }

@@ -13,6 +13,7 @@
 enum ptrace_resume {
 	RESUME_CONT,    /* to the next signal, event or end */
 	RESUME_SYSCALL, /* also stops at the next system call's entry or exit */
+	RESUME_STEP,    /* one instruction, then SIGTRAP (TRAP_TRACE) */
 	RESUME_LISTEN,  /* keeps a group stop, and still reports what ends it */
 	RESUME_DETACH,
 };
@@ -50,5 +51,8 @@ struct error *ptrace_siginfo(pid_t tid, siginfo_t *info);
 /* Writes the register that carries argument `index` (0: the only one forktrace ever changes) of a system call of `abi`.
  */
 struct error *ptrace_set_first_argument(pid_t tid, enum abi abi, uint64_t value);
+
+/* Sets the pc of a stopped task. */
+struct error *ptrace_set_pc(pid_t tid, uint64_t pc);
 
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "target/breakpoints.h"
 #include "target/module.h"
 #include "target/module_file.h"
 
@@ -38,6 +39,7 @@ struct space *space_copy(const struct space *space, pid_t tid)
 
 	copy->source = space->source;
 	copy->owner = space->owner;
+	copy->breakpoints = breakpoint_table_copy(space->breakpoints);
 	copy->modules = space->modules;
 	if (copy->modules)
 		copy->modules->references++;
@@ -55,6 +57,7 @@ void space_unref(struct space *space)
 	if (!space || --space->references)
 		return;
 	module_map_unref(space->modules);
+	breakpoint_table_destroy(space->breakpoints);
 	free(space);
 }
 
@@ -181,13 +184,9 @@ static struct error *read_foreign(const struct space *space, uint64_t address, v
 	return NULL;
 }
 
-struct error *space_read(const struct space *space, uint64_t address, void *bytes, size_t size)
+/* As it stands there, breakpoints included. */
+static struct error *read_process(const struct space *space, uint64_t address, void *bytes, size_t size)
 {
-	if (!size)
-		return NULL;
-	if (space->source)
-		return read_foreign(space, address, bytes, size);
-
 	struct iovec local = {bytes, size};
 	struct iovec remote = {(void *)(uintptr_t)address, size};
 	ssize_t got = process_vm_readv(space->tid, &local, 1, &remote, 1, 0);
@@ -197,6 +196,20 @@ struct error *space_read(const struct space *space, uint64_t address, void *byte
 	if (got < 0 && errno == ESRCH)
 		return &error_gone;
 	return read_through_mem(space, address, bytes, size);
+}
+
+struct error *space_read(const struct space *space, uint64_t address, void *bytes, size_t size)
+{
+	if (!size)
+		return NULL;
+	if (space->source)
+		return read_foreign(space, address, bytes, size);
+
+	struct error *error = read_process(space, address, bytes, size);
+
+	if (!error && space->breakpoints)
+		space_breakpoints_hide(space, address, bytes, size);
+	return error;
 }
 
 static struct error *read_each(const struct space *space, const struct space_run *runs, size_t count, char *bytes)
@@ -241,7 +254,7 @@ struct error *space_read_runs(const struct space *space, const struct space_run 
 {
 	char *to = bytes;
 
-	if (space->source)
+	if (space->source || space->breakpoints)
 		return read_each(space, runs, count, bytes);
 	while (count) {
 		size_t batch = count < RUNS_MAX ? count : RUNS_MAX;

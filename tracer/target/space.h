@@ -65,6 +65,7 @@ struct module_map {
 };
 
 struct space;
+struct breakpoint_table;
 
 /* Where an address space that is not a process's of this machine comes from: a guest's, through its stub. */
 struct space_source {
@@ -79,8 +80,9 @@ struct space {
 	unsigned references;
 	pid_t tid;                  /* a task through which memory is read; the stopped one, set by whoever reads */
 	struct module_map *modules; /* NULL until first needed (space_modules) */
-	const struct space_source *source; /* NULL: a process of this machine */
-	void *owner;                       /* the source's own: whatever tells this space from others */
+	const struct space_source *source;    /* NULL: a process of this machine */
+	void *owner;                          /* the source's own: whatever tells this space from others */
+	struct breakpoint_table *breakpoints; /* NULL: none (target/breakpoints.h) */
 };
 
 /* Spaces are made at the start or at an attach (create), at fork (copy: the module map is shared), shared with CLONE_VM
@@ -121,8 +123,9 @@ struct module_map *module_map_build(enum abi abi, const struct module_place *pla
 /* The module that `address` lies in, or NULL. */
 const struct module *module_map_find(const struct module_map *map, uint64_t address);
 
-/* Reads exactly `size` bytes at `address` with process_vm_readv(2), falling back to /proc/TID/mem where that is
- * refused; error_fault where any of it is not readable, error_gone when the process died. */
+/* Reads exactly `size` bytes at `address`, breakpoints of ours hidden, with process_vm_readv(2), falling back to
+ * /proc/TID/mem where that is refused; error_fault where any of it is not readable, error_gone when the process died.
+ */
 struct error *space_read(const struct space *space, uint64_t address, void *bytes, size_t size);
 
 /* Reads several runs in one system call (process_vm_readv with iovecs); all or nothing. `bytes` takes them one after
