@@ -2,39 +2,37 @@
 #include "symbol/symbols.h"
 
 #include <dwarf.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/intern.h"
-#include "base/map.h"
 #include "base/memory.h"
 #include "base/vector.h"
-#include "symbol/file_view.h"
+#include "symbol/symbols_internal.h"
 
-struct symbols {
-	struct file_view view;
-	struct map names; /* relative address -> struct name_list */
-	struct string_pool *strings;
-};
+pthread_mutex_t symbols_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Of all names of all files. */
-static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+static void free_values(struct map *map)
+{
+	void *value;
+
+	for (size_t i = 0; (value = map_next(map, &i));)
+		free(value);
+	map_deinit(map);
+}
 
 static void symbols_destroy(void *pointer)
 {
 	struct symbols *symbols = pointer;
-	void *value;
 
-	for (size_t i = 0; (value = map_next(&symbols->names, &i));)
-		free(value);
-	map_deinit(&symbols->names);
+	free_values(&symbols->names);
+	free_values(&symbols->places);
+	free_values(&symbols->tables);
 	string_pool_destroy(symbols->strings);
 	file_view_deinit(&symbols->view);
 	free(symbols);
 }
 
-static struct symbols *symbols_of(struct module_file *file)
+struct symbols *symbols_of(struct module_file *file)
 {
 	struct symbols *symbols = file->symbols;
 
@@ -58,7 +56,7 @@ struct lookup {
 
 /* Orders the names of one address by how a user knows them: `fork` before `__fork` before `__libc_fork`; among equals,
  * what is visible from outside comes first. */
-static int name_rank(const char *name, const GElf_Sym *symbol)
+int symbols_name_rank(const char *name, const GElf_Sym *symbol)
 {
 	enum { UNDERSCORE = 4, GLOBAL = 0, WEAK = 1, LOCAL = 2 };
 	int binding = GELF_ST_BIND(symbol->st_info);
@@ -71,7 +69,7 @@ static int name_rank(const char *name, const GElf_Sym *symbol)
 static const char *best_alias(Dwfl_Module *module, const char *name, const GElf_Sym *chosen, GElf_Addr value)
 {
 	int count = dwfl_module_getsymtab(module);
-	int best = name_rank(name, chosen);
+	int best = symbols_name_rank(name, chosen);
 
 	for (int i = 1; i < count; i++) {
 		GElf_Sym symbol;
@@ -79,9 +77,9 @@ static const char *best_alias(Dwfl_Module *module, const char *name, const GElf_
 		const char *other = dwfl_module_getsym_info(module, i, &symbol, &address, NULL, NULL, NULL);
 
 		if (!other || !*other || address != value || symbol.st_shndx == SHN_UNDEF ||
-		    GELF_ST_TYPE(symbol.st_info) != GELF_ST_TYPE(chosen->st_info) || name_rank(other, &symbol) >= best)
+		    GELF_ST_TYPE(symbol.st_info) != GELF_ST_TYPE(chosen->st_info) || symbols_name_rank(other, &symbol) >= best)
 			continue;
-		best = name_rank(other, &symbol);
+		best = symbols_name_rank(other, &symbol);
 		name = other;
 	}
 	return name;
@@ -105,19 +103,19 @@ static void ask_table(struct lookup *lookup)
 	lookup->table.start = lookup->address - offset - lookup->symbols->view.start;
 }
 
-/* The compilation unit of the address. libdwfl takes a gap between two ranges of one unit for a part of it. clang
- * writes no .debug_aranges: then each unit is asked for its ranges. */
-static Dwarf_Die *find_unit(const struct lookup *lookup, Dwarf_Addr *bias)
+/* libdwfl takes a gap between two ranges of one unit for a part of it. clang writes no .debug_aranges: then each unit is
+ * asked for its ranges. */
+Dwarf_Die *symbols_unit(const struct symbols *symbols, uint64_t address, Dwarf_Addr *bias)
 {
-	Dwfl_Module *module = lookup->symbols->view.module;
-	Dwarf_Die *unit = dwfl_module_addrdie(module, lookup->address, bias);
+	Dwfl_Module *module = symbols->view.module;
+	Dwarf_Die *unit = dwfl_module_addrdie(module, address, bias);
 
 	if (unit)
-		return dwarf_haspc(unit, lookup->address - *bias) > 0 ? unit : NULL;
+		return dwarf_haspc(unit, address - *bias) > 0 ? unit : NULL;
 	if (!dwfl_module_getdwarf(module, bias))
 		return NULL;
 	while ((unit = dwfl_module_nextcu(module, unit, bias))) {
-		if (dwarf_haspc(unit, lookup->address - *bias) > 0)
+		if (dwarf_haspc(unit, address - *bias) > 0)
 			return unit;
 	}
 	return NULL;
@@ -152,7 +150,7 @@ static void add_function(struct lookup *lookup, Dwarf_Die *die, Dwarf_Addr bias,
 	vector_push(&lookup->names, name);
 }
 
-static const char *call_file(Dwarf_Die *unit, Dwarf_Die *inlined, int *line)
+const char *symbols_call_file(Dwarf_Die *unit, Dwarf_Die *inlined, int *line)
 {
 	Dwarf_Attribute attribute;
 	Dwarf_Files *files;
@@ -168,12 +166,36 @@ static const char *call_file(Dwarf_Die *unit, Dwarf_Die *inlined, int *line)
 	return dwarf_filesrc(files, index, NULL, NULL);
 }
 
+size_t symbols_functions(Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Die **functions)
+{
+	_cleanup_free_ Dwarf_Die *at_address = NULL;
+	int count = dwarf_getscopes(unit, address, &at_address);
+	int innermost = 0;
+	size_t found = 0;
+
+	*functions = NULL;
+	while (innermost < count && !is_function(&at_address[innermost]))
+		innermost++;
+	if (innermost >= count)
+		return 0;
+	/* dwarf_getscopes goes on with the scopes of an inlined function's definition; here those of its place. */
+	count = dwarf_getscopes_die(&at_address[innermost], functions);
+	for (int i = 0; i < count; i++) {
+		if (!is_function(&(*functions)[i]))
+			continue;
+		(*functions)[found++] = (*functions)[i];
+		if (dwarf_tag(&(*functions)[i]) != DW_TAG_inlined_subroutine)
+			break;
+	}
+	return found;
+}
+
 /* The debug information's answer: the innermost function with the line of the address, then each function that it was
  * inlined into, with the line of that call. */
 static void ask_debug_information(struct lookup *lookup)
 {
 	Dwarf_Addr bias;
-	Dwarf_Die *unit = find_unit(lookup, &bias);
+	Dwarf_Die *unit = symbols_unit(lookup->symbols, lookup->address, &bias);
 
 	if (!unit)
 		return;
@@ -187,24 +209,12 @@ static void ask_debug_information(struct lookup *lookup)
 	lookup->table.file = string_intern(lookup->symbols->strings, file);
 	lookup->table.line = line;
 
-	_cleanup_free_ Dwarf_Die *at_address = NULL;
-	_cleanup_free_ Dwarf_Die *scopes = NULL;
-	int count = dwarf_getscopes(unit, lookup->address - bias, &at_address);
-	int innermost = 0;
+	_cleanup_free_ Dwarf_Die *functions = NULL;
+	size_t count = symbols_functions(unit, lookup->address - bias, &functions);
 
-	while (innermost < count && !is_function(&at_address[innermost]))
-		innermost++;
-	if (innermost >= count)
-		return;
-	/* dwarf_getscopes goes on with the scopes of an inlined function's definition; here those of its place. */
-	count = dwarf_getscopes_die(&at_address[innermost], &scopes);
-	for (int i = 0; i < count; i++) {
-		if (!is_function(&scopes[i]))
-			continue;
-		add_function(lookup, &scopes[i], bias, file, line);
-		if (dwarf_tag(&scopes[i]) != DW_TAG_inlined_subroutine)
-			break;
-		file = call_file(unit, &scopes[i], &line);
+	for (size_t i = 0; i < count; i++) {
+		add_function(lookup, &functions[i], bias, file, line);
+		file = symbols_call_file(unit, &functions[i], &line);
 	}
 }
 
@@ -228,7 +238,7 @@ static struct name_list *ask(struct symbols *symbols, uint64_t address)
 
 const struct name_list *symbols_lookup(struct module_file *file, uint64_t address)
 {
-	pthread_mutex_lock(&names_lock);
+	pthread_mutex_lock(&symbols_lock);
 
 	struct symbols *symbols = symbols_of(file);
 	struct name_list *list = map_get(&symbols->names, address);
@@ -237,6 +247,6 @@ const struct name_list *symbols_lookup(struct module_file *file, uint64_t addres
 		list = ask(symbols, address);
 		map_put(&symbols->names, address, list);
 	}
-	pthread_mutex_unlock(&names_lock);
+	pthread_mutex_unlock(&symbols_lock);
 	return list;
 }
