@@ -73,13 +73,10 @@ struct step_action {
 	unsigned before_inlined;
 };
 
-enum { STEP_CHAIN_MAX = LINE_INLINED_MAX };
-
 /* One step in progress, a plain struct: zero it before the first step of a task and keep it between them, so that a
  * step knows in front of which inlined bodies the last one ended. What is in it is the plan's own. */
 struct step_plan {
 	enum step_kind kind;
-	enum step_action_kind last; /* what was asked for last */
 
 	/* Where the last step ended: see step_action.before_inlined. */
 	struct {
@@ -87,22 +84,25 @@ struct step_plan {
 		unsigned before_inlined;
 	} stand;
 
-	/* Where the step began, or goes on from: the line is left when another one begins. */
+	/* The line that is to be left: where the step began, or went on in the middle of another one. */
 	struct {
 		const char *file; /* NULL: code without lines */
 		int line;
+		uint64_t start, end;      /* of its code there */
 		uint64_t function, frame; /* `frame`: the canonical frame address; 0: not known */
-		unsigned depth;           /* of inlined bodies entered */
-		uint64_t chain[STEP_CHAIN_MAX];
+		unsigned depth;           /* of inlined bodies, those in `bodies` */
+		uint64_t bodies[LINE_INLINED_MAX];
 	} from;
 
-	/* The instruction that was asked for last. */
+	/* STEP_DO_INSTRUCTION: where it was asked for. */
 	uint64_t pc, sp;
-	bool call; /* it is a call, of the function behind which `returns` follows */
-	uint64_t returns;
-	unsigned stub; /* instructions executed in the callee's stub */
+	bool call;        /* it is a call, or what a stub does in place of the function that was called */
+	uint64_t returns; /* where that call returns to, with a stack pointer not below `call_sp` */
+	uint64_t call_sp;
+	unsigned stub; /* instructions executed in a stub */
 
 	/* STEP_DO_RUN: the stop counts where the stack pointer lies in [sp_low, sp_high]. */
+	bool running;
 	uint64_t until, sp_low, sp_high;
 	int goal; /* what is reached with it */
 

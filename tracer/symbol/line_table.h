@@ -24,7 +24,8 @@ struct line_table {
  * gdb: a statement of the same file before what is none. What has the line number 0 belongs to the line before it. */
 const struct line_table *line_table_of(struct symbols *symbols, Dwarf_Die *unit);
 
-/* The row that `address` lies in; NULL where it has no line. The next one is behind it: the last of a table has no line.
+/* The row that `address` lies in; NULL where it has no line. The next one is behind it: the last of a table has no
+ * line.
  */
 const struct line_row *line_table_find(const struct line_table *table, Dwarf_Addr address);
 

@@ -36,8 +36,8 @@ static void add_inlined(const struct question *question, Dwarf_Die *body, struct
 		entry = question->address;
 	inlined->entry = relative(question, entry);
 	inlined->begins = entry == question->address || dwarf_haspc(body, question->address - 1) <= 0;
-	inlined->call_file = string_intern(question->symbols->strings,
-					   symbols_call_file(question->unit, body, &inlined->call_line));
+	inlined->call_file =
+	    string_intern(question->symbols->strings, symbols_call_file(question->unit, body, &inlined->call_line));
 }
 
 /* The contiguous code of the function that it begins with. */
@@ -52,9 +52,8 @@ static void add_function(const struct question *question, Dwarf_Die *function, s
 		if (entry < start || entry >= end)
 			continue;
 		place->function = relative(question, entry);
-		place->body =
-		    relative(question, line_table_prologue_end(question->symbols, question->table, question->unit,
-							       question->bias, entry, end));
+		place->body = relative(question, line_table_prologue_end(question->symbols, question->table,
+									 question->unit, question->bias, entry, end));
 		return;
 	}
 }

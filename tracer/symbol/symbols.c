@@ -77,7 +77,8 @@ static const char *best_alias(Dwfl_Module *module, const char *name, const GElf_
 		const char *other = dwfl_module_getsym_info(module, i, &symbol, &address, NULL, NULL, NULL);
 
 		if (!other || !*other || address != value || symbol.st_shndx == SHN_UNDEF ||
-		    GELF_ST_TYPE(symbol.st_info) != GELF_ST_TYPE(chosen->st_info) || symbols_name_rank(other, &symbol) >= best)
+		    GELF_ST_TYPE(symbol.st_info) != GELF_ST_TYPE(chosen->st_info) ||
+		    symbols_name_rank(other, &symbol) >= best)
 			continue;
 		best = symbols_name_rank(other, &symbol);
 		name = other;
@@ -103,8 +104,8 @@ static void ask_table(struct lookup *lookup)
 	lookup->table.start = lookup->address - offset - lookup->symbols->view.start;
 }
 
-/* libdwfl takes a gap between two ranges of one unit for a part of it. clang writes no .debug_aranges: then each unit is
- * asked for its ranges. */
+/* libdwfl takes a gap between two ranges of one unit for a part of it. clang writes no .debug_aranges: then each unit
+ * is asked for its ranges. */
 Dwarf_Die *symbols_unit(const struct symbols *symbols, uint64_t address, Dwarf_Addr *bias)
 {
 	Dwfl_Module *module = symbols->view.module;
