@@ -11,6 +11,7 @@ struct disassembler {
 	const struct arch *arch;
 	csh handle;
 	cs_insn *decoded; /* reused by each decoding */
+	bool att;
 };
 
 struct error *disassembler_create(enum abi abi, struct disassembler **disassembler)
@@ -50,6 +51,11 @@ void disassembler_destroy(struct disassembler *disassembler)
 	free(disassembler);
 }
 
+void disassembler_syntax(struct disassembler *disassembler, bool att)
+{
+	disassembler->att = att;
+}
+
 static bool decode(struct disassembler *disassembler, const void *bytes, size_t size, uint64_t address)
 {
 	const uint8_t *code = bytes;
@@ -60,7 +66,15 @@ static bool decode(struct disassembler *disassembler, const void *bytes, size_t 
 unsigned disassemble_text(struct disassembler *disassembler, const void *bytes, size_t size, uint64_t address,
 			  char *text, size_t text_size)
 {
-	if (!decode(disassembler, bytes, size, address))
+	/* What is decoded for its meaning counts the operands Intel's way. */
+	if (disassembler->att)
+		cs_option(disassembler->handle, CS_OPT_SYNTAX, CS_OPT_SYNTAX_ATT);
+
+	bool decoded = decode(disassembler, bytes, size, address);
+
+	if (disassembler->att)
+		cs_option(disassembler->handle, CS_OPT_SYNTAX, CS_OPT_SYNTAX_INTEL);
+	if (!decoded)
 		return 0;
 
 	const cs_insn *insn = disassembler->decoded;

@@ -57,6 +57,9 @@ struct disassembler;
 struct error *disassembler_create(enum abi abi, struct disassembler **disassembler);
 void disassembler_destroy(struct disassembler *disassembler); /* accepts NULL */
 
+/* How disassemble_text writes operands from now on: Intel's way (the default) or AT&T's. */
+void disassembler_syntax(struct disassembler *disassembler, bool att);
+
 /* Decodes the instruction at `address`, whose bytes are given (15 are always enough). False: they are no instruction,
  * or they end within it. */
 bool disassemble(struct disassembler *disassembler, const void *bytes, size_t size, uint64_t address,

@@ -123,6 +123,24 @@ static void read_uids(struct span line, struct proc_status *status)
 	}
 }
 
+/* A set of signals: sixteen hexadecimal digits (fs/proc/array.c, render_sigset_t). */
+static void read_signals(struct span line, uint64_t *signals)
+{
+	uint64_t value = 0;
+
+	for (; line.at < line.end; line.at++) {
+		char digit = *line.at;
+
+		if (digit >= '0' && digit <= '9')
+			value = value << 4 | (uint64_t)(digit - '0');
+		else if (digit >= 'a' && digit <= 'f')
+			value = value << 4 | (uint64_t)(digit - 'a' + 10);
+		else if (digit != ' ' && digit != '\t')
+			return;
+	}
+	*signals = value;
+}
+
 /* What the lines say that are no fields of struct proc_status. */
 struct seen {
 	bool pid;
@@ -155,6 +173,10 @@ static void read_line(struct span line, struct proc_status *status, struct seen 
 		status->kernel_thread = seen->kthread && number == 1;
 	} else if (take_key(&line, "VmSize")) {
 		seen->vm_size = true;
+	} else if (take_key(&line, "SigIgn")) {
+		read_signals(line, &status->ignored);
+	} else if (take_key(&line, "SigCgt")) {
+		read_signals(line, &status->caught);
 	} else if (take_key(&line, "NoNewPrivs")) {
 		status->no_new_privs = take_number(&line, 1, &number) && number == 1;
 	} else if (take_key(&line, "Seccomp")) {

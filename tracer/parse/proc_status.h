@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct proc_status {
@@ -15,7 +16,8 @@ struct proc_status {
 	uid_t uid[4];       /* real, effective, saved, file system */
 	bool kernel_thread; /* "Kthread: 1" where the kernel has it (6.7); else: no VmSize line and state not Z or X */
 	bool no_new_privs;
-	int seccomp; /* 0 none, 1 strict, 2 filter; -1 absent */
+	uint64_t ignored, caught; /* signals: bit n - 1 is signal n */
+	int seccomp;              /* 0 none, 1 strict, 2 filter; -1 absent */
 };
 
 /* Returns false where text is not such a file (no Pid line). Never reads past `size`. */

@@ -304,6 +304,7 @@ static void add_module(struct reader *reader, const struct group *group, struct 
 					  .end = end,
 					  .file = file,
 					  .starts = is_start(reader, group->first.start, file),
+					  .loader = reader->auxv.base && group->first.start == reader->auxv.base,
 				      });
 }
 
@@ -450,7 +451,7 @@ struct module_map *module_map_build(enum abi abi, const struct module_place *pla
 
 		bool known = file->memory_size;
 		uint64_t start = known ? places[i].bias + file->first_address : places[i].start;
-		struct module module = {start, start + (known ? file->memory_size : PAGE), file, places[i].starts};
+		struct module module = {start, start + (known ? file->memory_size : PAGE), file, places[i].starts, false};
 
 		if (!insert_module(map, &module))
 			module_file_unref(file);

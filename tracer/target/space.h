@@ -51,6 +51,7 @@ struct module {
 	uint64_t start, end; /* first byte of the first, end of the last mapping of the file */
 	struct module_file *file;
 	bool starts; /* the executable, or the dynamic loader: the program starts at its entry point */
+	bool loader; /* the dynamic loader; not told of a foreign space's */
 };
 
 /* All ELF modules of a space at one time, by ascending start. Immutable, shared by reference. */

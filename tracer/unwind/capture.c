@@ -292,6 +292,29 @@ struct error *capture_unwind(struct capture *capture, struct space *space, const
 	return NULL;
 }
 
+bool capture_caller(struct capture *capture, struct space *space, const struct registers *registers,
+		    const struct capture_hint *hint, size_t frame, uint64_t *pc, uint64_t *sp)
+{
+	const struct module_map *modules;
+	struct unwound *unwound;
+	struct error *error = space_modules(space, &modules);
+
+	if (!error && !abi_fits(registers->abi, modules->abi))
+		return false;
+	if (!error)
+		error = unwind(capture, space, registers, hint, &unwound);
+	if (error) {
+		error_destroy(error);
+		return false;
+	}
+	unwound_unref(unwound);
+	if (frame + 1 >= capture->walk.frames.count)
+		return false;
+	*pc = capture->walk.frames.items[frame + 1].pc;
+	*sp = capture->walk.frames.items[frame + 1].sp;
+	return true;
+}
+
 struct stack *capture_name(struct capture *capture, struct unwound *unwound)
 {
 	if (!unwound->named)

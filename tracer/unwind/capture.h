@@ -48,6 +48,11 @@ struct error *capture_unwind(struct capture *capture, struct space *space, const
  * one reference to what is returned. */
 struct stack *capture_name(struct capture *capture, struct unwound *unwound);
 
+/* Where physical frame `frame` (0: the innermost) returns to, and the stack pointer that its caller then has. False:
+ * there is nothing above it, or it is not known. Unwinds anew. */
+bool capture_caller(struct capture *capture, struct space *space, const struct registers *registers,
+		    const struct capture_hint *hint, size_t frame, uint64_t *pc, uint64_t *sp);
+
 /* Both at once. The caller owns one reference to *stack. */
 struct error *capture_stack(struct capture *capture, struct space *space, const struct registers *registers,
 			    const struct capture_hint *hint, struct stack **stack);
