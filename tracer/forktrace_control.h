@@ -73,7 +73,7 @@ struct control_task {
 
 /* All tasks, by ascending id. The list is valid until the next call of session_dispatch or of a function that changes
  * something. */
-const struct control_task *control_tasks(const struct control *control, size_t *count);
+const struct control_task *control_tasks(struct control *control, size_t *count);
 /* NULL: there is none of this number. Valid as the list is. */
 const struct control_task *control_task(const struct control *control, unsigned id);
 

@@ -54,6 +54,7 @@ static struct task *add_thread(struct session *session, struct task *leader, pid
 	task->space = space_ref(leader->space);
 	task_refresh_comm(task);
 	task_find_namespaces(session, task);
+	control_task_added(session->control, task, NULL, true);
 	return task;
 }
 
@@ -123,6 +124,7 @@ struct error *session_attach(struct session *session, pid_t pid)
 	task->space = space_create(pid);
 	task_refresh_comm(task);
 	task_find_namespaces(session, task);
+	control_task_added(session->control, task, NULL, true);
 
 	struct event event = {.kind = EVENT_ATTACH};
 

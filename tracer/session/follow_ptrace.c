@@ -23,6 +23,7 @@ static void let_go(struct session *session, struct task *task, int signal)
 	struct event event = {.kind = EVENT_DETACH};
 	struct error *error;
 
+	control_task_leaves(session->control, task);
 	task_name_fill(task, &event.task);
 	event.detach.reason = task->leaving_reason;
 	error = ptrace_resume(task->tid, RESUME_DETACH, signal);
@@ -42,6 +43,8 @@ void follow_resume(struct session *session, struct task *task, int signal)
 		let_go(session, task, signal);
 		return;
 	}
+	if (control_resume(session->control, task, signal))
+		return;
 
 	bool free_running = task->filtered && task->call.kind == CALL_NONE;
 	enum ptrace_resume how = free_running ? RESUME_CONT : RESUME_SYSCALL;
@@ -74,6 +77,7 @@ static void on_syscall(struct session *session, struct task *task)
 	struct syscall_info info;
 	struct error *error = ptrace_syscall_info(task->tid, &info);
 
+	task->in_call = !error && info.phase == SYSCALL_PHASE_ENTRY;
 	if (error)
 		session_report(session, task, error);
 	/* With a filter the same entry is reported as a seccomp stop, right after this one. */
@@ -139,6 +143,7 @@ static void on_exec(struct session *session, struct task *task)
 	session_report(session, task, process_exe(task->tid, &path));
 	event.exec.path = string_intern(session->pool, path);
 	event.exec.new_abi = task->abi;
+	control_execed(session->control, task);
 	task_name_fill(task, &event.task);
 	session->totals.execs++;
 	session_emit(session, &event);
@@ -263,6 +268,7 @@ static void on_end(struct session *session, struct task *task, const struct wait
 	if (task->root && task->tid == task->tgid)
 		session->exit_status = status->kind == WAIT_KILLED ? 128 + status->value : status->value;
 	emit_exit(session, task, status);
+	control_task_ended(session->control, task, status);
 
 	bool leader = task->tid == task->tgid;
 	pid_t tgid = task->tgid;
@@ -305,6 +311,8 @@ void follow_status(struct session *session, pid_t tid, struct wait_status status
 		task->new_task = false;
 		pair_child_first_stop(session, task);
 	}
+	if (control_stopped(session->control, task, &status))
+		return;
 	switch (status.kind) {
 	case WAIT_SYSCALL:
 		on_syscall(session, task);

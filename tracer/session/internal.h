@@ -7,6 +7,7 @@
 #include "base/vector.h"
 #include "kernel/live.h"
 #include "parse/wait_status.h"
+#include "session/control_hooks.h"
 #include "session/session.h"
 #include "session/writer.h"
 #include "target/ptrace.h"
@@ -55,6 +56,7 @@ struct task {
 	bool execed;             /* a started program: its first exec was seen */
 	bool new_task;           /* its first stop has not been seen */
 	bool call_state_known;   /* false: attached in an unknown place, and not stopped yet */
+	bool in_call;            /* without a filter: it is between the entry and the exit of a system call */
 	bool leaving;            /* is let go at its next stop */
 	const char *leaving_reason;
 	char comm[COMM_SIZE];
@@ -89,6 +91,7 @@ struct session {
 	struct string_pool *pool;
 	struct capture *capture;
 	struct live_kernel *live;   /* NULL: no kernel half was asked for, or it is a guest's */
+	struct control *control;    /* NULL: nothing is stepped */
 	struct guest_follow *guest; /* NULL: programs of this machine are traced */
 	const char *kernel_release;
 	struct map tasks; /* by tid */

@@ -161,6 +161,7 @@ static struct task *add_child(struct session *session, struct task *parent, pid_
 	child->children_elsewhere = parent->children_elsewhere;
 	child->space = flags & CLONE_VM ? space_ref(parent->space) : space_copy(parent->space, tid);
 	memcpy(child->comm, parent->comm, COMM_SIZE);
+	control_task_added(session->control, child, parent, false);
 	if (session->releasing || parent->leaving) {
 		child->leaving = true;
 		child->leaving_reason = session->releasing ? session->release_reason : parent->leaving_reason;
@@ -219,6 +220,7 @@ void pair_parent_event(struct session *session, struct task *parent, enum fork_k
 	parent->abi = registers.abi;
 	parent->space->tid = parent->tid;
 	parent->call.event_seen = true;
+	control_forking(session->control, parent, kind == FORK_KIND_VFORK);
 
 	bool parked = is_parked(session, (pid_t)child_tid);
 	bool thread = parent->call.fork.flags & CLONE_THREAD;
@@ -251,6 +253,7 @@ void pair_parent_returned(struct session *session, struct task *parent, int64_t 
 {
 	struct fork_pair *pair = parent->parent_of;
 
+	control_returned(session->control, parent, result);
 	if (!pair)
 		return;
 	pair->record->parent.ret_known = true;

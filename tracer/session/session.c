@@ -104,6 +104,8 @@ struct session *session_create(const struct session_options *options, const stru
 	error_destroy(process_pid_namespaces(getpid(), &session->own_pid_namespace, &session->children_pid_namespace));
 	session->exit_status = -1;
 	session->start_ns = monotonic_ns();
+	if (options->control)
+		session->control = control_create(session);
 	session->writer = writer_create(session);
 	return session;
 }
@@ -136,6 +138,8 @@ void session_destroy(struct session *session)
 		return;
 	writer_destroy(session->writer);
 	guest_follow_destroy(session->guest);
+	control_destroy(session->control);
+	session->control = NULL;
 	destroy_tasks(session);
 	for (size_t i = 0; i < session->parentless.count; i++)
 		pair_free(session->parentless.items[i]);
@@ -165,7 +169,7 @@ void session_emit_start(struct session *session, char *const *command)
 /* A filter outlives its tracer and its calls then fail with ENOSYS, so nothing that inherits it may ever be let go. */
 static bool filter_allowed(const struct session *session)
 {
-	return session->options.seccomp && session->options.follow == FOLLOW_ALL;
+	return session->options.seccomp && session->options.follow == FOLLOW_ALL && !session->control;
 }
 
 struct error *session_start(struct session *session, const struct start_request *wanted)
@@ -206,6 +210,7 @@ struct error *session_start(struct session *session, const struct start_request 
 	task->filtered = request.filter != NULL;
 	session->filter_installed = task->filtered;
 	session->root = pid;
+	control_task_added(session->control, task, NULL, false);
 	return NULL;
 }
 

@@ -28,6 +28,7 @@ struct session_options {
 	bool seccomp;     /* use the filter where it may be installed */
 	bool signals;     /* events for signals; without, they are counted alone, which is one ptrace call less each */
 	bool kernel_half; /* read the live kernel's stacks */
+	bool control;     /* tasks are stepped (forktrace_control.h); no filter is installed then */
 	const char
 	    *cache; /* directory where what is costly to find out may be kept, readable by the user alone; NULL: none */
 	enum unwinder_kind unwinder;

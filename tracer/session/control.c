@@ -1,0 +1,243 @@
+/* Stepping: see forktrace_control.h. The table of tasks, and holding them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/control_hooks.h"
+#include "session/control_internal.h"
+#include "target/breakpoints.h"
+
+struct control *control_create(struct session *session)
+{
+	struct control *control = memory_alloc(sizeof(*control));
+	struct capture_options options = {.unwinder = session->options.unwinder,
+					  .max_frames = session->options.max_frames};
+
+	control->session = session;
+	control->capture = capture_create(&options, session->pool, &session->log);
+	return control;
+}
+
+void control_destroy(struct control *control)
+{
+	if (!control)
+		return;
+	for (size_t i = 0; i < control->tasks.count; i++) {
+		struct controlled *task = control->tasks.items[i];
+
+		stack_unref(task->user);
+		control_points_close(task);
+		step_deinit(&task->plan);
+		free(task);
+	}
+	vector_deinit(&control->tasks);
+	vector_deinit(&control->list);
+	vector_deinit(&control->breakpoints);
+	vector_deinit(&control->removed);
+	disassembler_destroy(control->disassemblers[0]);
+	disassembler_destroy(control->disassemblers[1]);
+	capture_destroy(control->capture);
+	free(control);
+}
+
+struct control *session_control(struct session *session)
+{
+	return session->control;
+}
+
+void control_listen(struct control *control, void (*changed)(void *context, unsigned id), void *context)
+{
+	control->changed = changed;
+	control->context = context;
+}
+
+void control_changed(struct controlled *task)
+{
+	struct control *control = task->control;
+
+	if (control->changed)
+		control->changed(control->context, task->shown.id);
+}
+
+/* --- the table --- */
+
+struct controlled *control_of(const struct control *control, const struct task *task)
+{
+	for (size_t i = control->tasks.count; i-- > 0;) {
+		if (control->tasks.items[i]->task == task)
+			return control->tasks.items[i];
+	}
+	return NULL;
+}
+
+const struct control_task *control_tasks(struct control *control, size_t *count)
+{
+	vector_reserve(&control->list, control->tasks.count);
+	control->list.count = control->tasks.count;
+	for (size_t i = 0; i < control->tasks.count; i++)
+		control->list.items[i] = control->tasks.items[i]->shown;
+	*count = control->list.count;
+	return control->list.items;
+}
+
+const struct control_task *control_task(const struct control *control, unsigned id)
+{
+	return id && id <= control->tasks.count ? &control->tasks.items[id - 1]->shown : NULL;
+}
+
+struct error *control_held(const struct control *control, unsigned id, struct controlled **task)
+{
+	*task = NULL;
+	if (!id || id > control->tasks.count)
+		return error_create(ERROR_NOT_FOUND, 0, NULL, "there is no process %u here", id);
+
+	struct controlled *known = control->tasks.items[id - 1];
+
+	switch (known->shown.state) {
+	case CONTROL_ENDED:
+		return error_create(ERROR_GONE, 0, NULL, "process %d has ended", known->shown.tid);
+	case CONTROL_LET_GO:
+		return error_create(ERROR_GONE, 0, NULL, "process %d was let go", known->shown.tid);
+	case CONTROL_RUNNING:
+		return error_create(ERROR_INPUT, 0, NULL, "process %d runs: interrupt it first", known->shown.tid);
+	default:
+		*task = known;
+		return NULL;
+	}
+}
+
+struct space *control_space(const struct controlled *task)
+{
+	task->task->space->tid = task->task->tid;
+	return task->task->space;
+}
+
+void control_complain(struct controlled *task, struct error *error)
+{
+	if (error && error->code != ERROR_GONE)
+		log_write(&task->control->session->log, LOG_LEVEL_WARNING, "%d: %s", task->shown.tid, error->message);
+	error_destroy(error);
+}
+
+static void refresh(struct controlled *task)
+{
+	task->shown.abi = task->task->abi;
+	memcpy(task->shown.comm, task->task->comm, COMM_SIZE);
+}
+
+void control_task_added(struct control *control, struct task *task, const struct task *parent, bool attached)
+{
+	if (!control)
+		return;
+
+	struct controlled *fresh = memory_alloc(sizeof(*fresh));
+	const struct controlled *creator = parent ? control_of(control, parent) : NULL;
+
+	fresh->control = control;
+	fresh->task = task;
+	fresh->attached = creator ? creator->attached : attached;
+	fresh->newborn = creator != NULL;
+	fresh->starting = !creator && !attached;
+	fresh->interrupt = !creator && attached;
+	fresh->shown = (struct control_task){
+	    .id = (unsigned)control->tasks.count + 1,
+	    .parent = creator ? creator->shown.id : 0,
+	    .pid = task->tgid,
+	    .tid = task->tid,
+	    .thread = task->tid != task->tgid,
+	    .state = CONTROL_RUNNING,
+	};
+	refresh(fresh);
+	/* A thread that were held would keep those that wait for it. */
+	fresh->hold_born = creator && !fresh->shown.thread && (creator->planned || creator->to_fork);
+	vector_push(&control->tasks, fresh);
+	control_changed(fresh);
+}
+
+/* --- holding --- */
+
+void control_abandon(struct controlled *task)
+{
+	control_clear_until(task);
+	task->planned = task->executing = task->through_call = task->hopping = false;
+	task->to_fork = task->interrupt = false;
+	task->held_as = CONTROL_STOP_NONE;
+}
+
+void control_hold(struct controlled *task, enum control_stop stop, int number)
+{
+	control_abandon(task);
+	control_drop_stack(task);
+	task_refresh_comm(task->task);
+	refresh(task);
+	task->starting = false;
+	task->shown.state = CONTROL_HELD;
+	task->shown.stop = stop;
+	task->shown.number = number;
+	task->shown.stops++;
+	control_changed(task);
+}
+
+/* --- ends --- */
+
+void control_task_ended(struct control *control, struct task *task, const struct wait_status *status)
+{
+	struct controlled *known = control ? control_of(control, task) : NULL;
+
+	if (!known)
+		return;
+	known->shown.state = CONTROL_ENDED;
+	known->shown.signaled = status->kind == WAIT_KILLED;
+	known->shown.status = status->value;
+	refresh(known);
+}
+
+/* Another task that lives in the same space; NULL: none does. */
+static struct task *neighbour(const struct control *control, const struct task *task)
+{
+	for (size_t i = 0; i < control->tasks.count; i++) {
+		struct task *other = control->tasks.items[i]->task;
+
+		if (other && other != task && other->space == task->space)
+			return other;
+	}
+	return NULL;
+}
+
+void control_task_removed(struct control *control, struct task *task)
+{
+	struct controlled *known = control ? control_of(control, task) : NULL;
+
+	if (!known)
+		return;
+
+	struct task *other = neighbour(control, task);
+
+	/* What was changed in the memory for it alone is put in order through whoever is left there. */
+	if (other) {
+		other->space->tid = other->tid;
+		if (known->is_lifted)
+			space_breakpoint_drop(other->space, known->lifted);
+		if (known->until_set && !known->attached)
+			space_breakpoint_remove(other->space, known->until, BREAKPOINT_PASSING);
+	}
+	known->is_lifted = known->until_set = false;
+	control_points_close(known);
+	control_abandon(known);
+	control_drop_stack(known);
+	step_deinit(&known->plan);
+	if (known->shown.state != CONTROL_ENDED)
+		known->shown.state = known->task->leaving ? CONTROL_LET_GO : CONTROL_ENDED;
+	known->shown.in_vfork = false;
+	known->task = NULL;
+	control_changed(known);
+}
+
+void control_task_leaves(struct control *control, struct task *task)
+{
+	if (!control || !task->space)
+		return;
+	task->space->tid = task->tid;
+	space_breakpoints_lift_all(task->space);
+	if (control_of(control, task))
+		control_points_close(control_of(control, task));
+}

@@ -1,0 +1,153 @@
+/* The user's breakpoints: see forktrace_control.h. */
+#include <stdio.h>
+
+#include "session/control_internal.h"
+#include "target/breakpoints.h"
+
+static struct control_breakpoint *by_number(const struct control *control, int number)
+{
+	for (size_t i = 0; i < control->breakpoints.count; i++) {
+		if (control->breakpoints.items[i].number == number)
+			return &control->breakpoints.items[i];
+	}
+	return NULL;
+}
+
+struct control_breakpoint *control_user_breakpoint(const struct control *control, const struct controlled *task,
+						   uint64_t address)
+{
+	const struct hardware_point *point = control_point_at(task, address);
+
+	if (point && point->kind == HARDWARE_EXECUTE)
+		return by_number(control, point->number);
+
+	const struct breakpoint_table *table = task->task->space->breakpoints;
+	struct control_breakpoint *found = NULL;
+
+	for (size_t i = 0; table && i < table->items.count; i++) {
+		if (table->items.items[i].address != address || !table->items.items[i].owners[BREAKPOINT_USER])
+			continue;
+		for (size_t j = 0; j < control->breakpoints.count; j++) {
+			struct control_breakpoint *candidate = &control->breakpoints.items[j];
+
+			if (!candidate->watch && candidate->address == address &&
+			    (!found || candidate->task == task->shown.id))
+				found = candidate;
+		}
+	}
+	return found;
+}
+
+int control_breakpoint_at(const struct control *control, unsigned id, uint64_t address)
+{
+	if (!control_task(control, id) || !control->tasks.items[id - 1]->task ||
+	    !control->tasks.items[id - 1]->task->space)
+		return 0;
+
+	const struct control_breakpoint *found =
+	    control_user_breakpoint(control, control->tasks.items[id - 1], address);
+
+	return found ? found->number : 0;
+}
+
+const struct control_breakpoint *control_breakpoints(const struct control *control, size_t *count)
+{
+	*count = control->breakpoints.count;
+	return control->breakpoints.items;
+}
+
+/* Out of every space that has it. */
+static void remove_everywhere(struct control *control, const struct control_breakpoint *gone)
+{
+	uint64_t address = gone->address;
+
+	control_points_remove(control, gone->number, address);
+	if (gone->watch)
+		return;
+	for (size_t i = 0; i < control->tasks.count; i++) {
+		struct controlled *task = control->tasks.items[i];
+
+		if (!task->task || !task->task->space)
+			continue;
+		/* One that was taken out for a step must not come back. */
+		if (task->is_lifted && task->lifted == address)
+			control_put_back(task);
+		space_breakpoint_remove(control_space(task), address, BREAKPOINT_USER);
+	}
+	vector_push(&control->removed, address);
+}
+
+struct error *control_breakpoint_delete(struct control *control, int number)
+{
+	struct control_breakpoint *known = by_number(control, number);
+
+	if (!known)
+		return error_create(ERROR_NOT_FOUND, 0, NULL, "there is no breakpoint %d", number);
+
+	struct control_breakpoint gone = *known;
+
+	vector_remove(&control->breakpoints, known - control->breakpoints.items);
+	remove_everywhere(control, &gone);
+	return NULL;
+}
+
+struct error *control_breakpoint_toggle(struct control *control, unsigned id, const char *what, int *number)
+{
+	struct control_place place;
+	struct controlled *task;
+	struct error *error = control_held(control, id, &task);
+
+	if (!error)
+		error = control_find(control, id, what, &place);
+	if (error)
+		return error;
+
+	const struct control_breakpoint *known = control_user_breakpoint(control, task, place.address);
+
+	if (known) {
+		*number = -known->number;
+		return control_breakpoint_delete(control, known->number);
+	}
+	error = control_point_add(task, place.address, control->last_number + 1);
+	if (error && error->code == ERROR_FAULT) {
+		error_destroy(error);
+		return error_create(ERROR_FAULT, 0, NULL, "no breakpoint at 0x%llx: nothing can be written there",
+				    (unsigned long long)place.address);
+	}
+	if (error)
+		return error;
+	*number = ++control->last_number;
+	vector_push(&control->breakpoints,
+		    (struct control_breakpoint){.number = *number,
+						.address = place.address,
+						.where = string_intern(control->session->pool, what),
+						.task = id});
+	return NULL;
+}
+
+struct error *control_watch(struct control *control, unsigned id, uint64_t address, unsigned size, int *number)
+{
+	struct controlled *task;
+	struct error *error = control_held(control, id, &task);
+	char text[32];
+
+	if (error)
+		return error;
+	if ((size != 1 && size != 2 && size != 4 && size != 8) || address % size)
+		return error_create(ERROR_INPUT, 0, NULL,
+				    "a watchpoint has 1, 2, 4 or 8 bytes at a multiple of that, not %u at 0x%llx", size,
+				    (unsigned long long)address);
+	error = control_point_watch(task, address, size, control->last_number + 1);
+	if (error)
+		return error;
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)address);
+	*number = ++control->last_number;
+	vector_push(&control->breakpoints,
+		    (struct control_breakpoint){.number = *number,
+						.address = address,
+						.where = string_intern(control->session->pool, text),
+						.task = id,
+						.watch = true,
+						.size = size});
+	return NULL;
+}

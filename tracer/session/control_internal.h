@@ -1,0 +1,117 @@
+/* The state of a controlled run. Internal to session/control*.c. */
+#ifndef FORKTRACE_SESSION_CONTROL_INTERNAL_H
+#define FORKTRACE_SESSION_CONTROL_INTERNAL_H
+
+#include "arch/disassemble.h"
+#include "forktrace_control.h"
+#include "session/internal.h"
+#include "step/step.h"
+#include "target/hardware.h"
+
+/* A breakpoint or watchpoint of the processor's, in one task. */
+struct hardware_point {
+	enum hardware_kind kind;
+	uint64_t address;
+	unsigned size;
+	int number; /* the user's; 0: it serves a step */
+	int fd;
+};
+
+/* A task, and what it is about. */
+struct controlled {
+	struct control *control;
+	struct control_task shown;
+	struct task *task; /* the session's; NULL: it has ended, or was let go */
+	struct wait_status last;
+	bool attached;             /* not started by forktrace, nor a descendant of what is */
+	bool starting;             /* its first exec, or main, is still to come */
+	bool newborn;              /* has not been seen since its creation */
+	bool hold_born;            /* is held then */
+	bool to_fork;              /* CONTROL_RUN_TO_FORK */
+	bool interrupt;            /* is held at its next stop */
+	enum control_stop held_as; /* is held as this at the end of the system call that it is in */
+	int signal;                /* is delivered when it goes on */
+	bool caught;               /* it has a handler */
+	bool entering;             /* the instruction under way is the handler's first */
+	VECTOR(struct hardware_point) points;
+
+	struct step_plan plan; /* kept from step to step */
+	bool planned;          /* it is under way */
+	bool executing;        /* the plan's instruction is under way */
+	bool through_call;     /* and it is a system call */
+	bool until_set;        /* the plan's breakpoint, at `until` */
+	uint64_t until;
+	bool creeping; /* goes to `until` instruction by instruction: no breakpoint is to be had */
+
+	bool hopping; /* steps off a breakpoint, to run on */
+	bool is_lifted;
+	uint64_t lifted; /* the breakpoint that was taken out for that, or for the plan's instruction */
+
+	struct stack *user; /* what control_stack gave; NULL: nothing yet */
+	struct control_stack stack;
+};
+
+struct control {
+	struct session *session;
+	struct capture *capture; /* without a memo */
+	void (*changed)(void *context, unsigned id);
+	void *context;
+	VECTOR(struct controlled *) tasks; /* item n has id n + 1 */
+	VECTOR(struct control_task) list;  /* control_tasks' */
+	VECTOR(struct control_breakpoint) breakpoints;
+	VECTOR(uint64_t) removed; /* addresses of breakpoints that a task may just have run into */
+	int last_number;
+	struct disassembler *disassemblers[2]; /* i386, x86_64 */
+};
+
+/* --- control.c: the table of tasks, and holding --- */
+struct controlled *control_of(const struct control *control, const struct task *task); /* NULL: not known */
+/* A held task; else an error for the user, and NULL. */
+struct error *control_held(const struct control *control, unsigned id, struct controlled **task);
+void control_changed(struct controlled *task);
+void control_hold(struct controlled *task, enum control_stop stop, int number);
+/* Gives up what the task was asked to do. */
+void control_abandon(struct controlled *task);
+/* Its space, to be read and written through it. */
+struct space *control_space(const struct controlled *task);
+/* Logs an error and frees it; a task that died is no news. */
+void control_complain(struct controlled *task, struct error *error);
+
+/* --- control_go.c --- */
+/* Lets it run to the next stop, over a breakpoint under its pc. */
+void control_run(struct controlled *task);
+/* The plan's action was carried out. */
+void control_advance(struct controlled *task);
+/* Goes on with what it was about, after a stop that meant nothing to it. */
+void control_carry_on(struct controlled *task);
+/* Puts back the breakpoint that was taken out for it. */
+void control_put_back(struct controlled *task);
+/* Takes the plan's breakpoint out. */
+void control_clear_until(struct controlled *task);
+struct error *control_begin(struct controlled *task, enum step_kind kind, unsigned frame, uint64_t address);
+
+/* --- control_points.c --- */
+/* For a step: one task's own. */
+struct error *control_passing_add(struct controlled *task, uint64_t address);
+void control_passing_remove(struct controlled *task, uint64_t address);
+/* The user's; of hardware ones all threads of the process have a copy, children too. */
+struct error *control_point_add(struct controlled *task, uint64_t address, int number);
+struct error *control_point_watch(struct controlled *task, uint64_t address, unsigned size, int number);
+void control_points_remove(struct control *control, int number, uint64_t address);
+void control_points_inherit(struct controlled *task, const struct controlled *parent);
+void control_points_close(struct controlled *task);
+/* A hardware one; NULL: there is none. */
+const struct hardware_point *control_point_at(const struct controlled *task, uint64_t address);
+
+/* --- control_look.c --- */
+struct step_view control_view(struct controlled *task);
+void control_drop_stack(struct controlled *task);
+/* The program's main, or its entry point. False: neither is known. */
+bool control_find_start(struct controlled *task, uint64_t *address);
+
+/* --- control_breakpoints.c --- */
+/* The user's breakpoint there, or NULL. */
+struct control_breakpoint *control_user_breakpoint(const struct control *control, const struct controlled *task,
+						   uint64_t address);
+
+#endif

@@ -1,0 +1,331 @@
+/* What can be seen of a held task: see forktrace_control.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/control_internal.h"
+#include "symbol/lines.h"
+#include "symbol/symbols.h"
+
+struct error *control_registers(struct control *control, unsigned id, struct registers *registers)
+{
+	struct controlled *task;
+	struct error *error = control_held(control, id, &task);
+
+	return error ? error : ptrace_registers(task->task->tid, registers);
+}
+
+struct error *control_read(struct control *control, unsigned id, uint64_t address, void *bytes, size_t size,
+			   size_t *got)
+{
+	enum { PAGE = 4096 };
+	struct controlled *task;
+	struct error *error = control_held(control, id, &task);
+
+	*got = 0;
+	while (!error && *got < size) {
+		uint64_t at = address + *got;
+		size_t part = PAGE - at % PAGE;
+
+		if (part > size - *got)
+			part = size - *got;
+		error = space_read(control_space(task), at, (char *)bytes + *got, part);
+		if (!error)
+			*got += part;
+	}
+	if (error && error->code == ERROR_FAULT)
+		error = NULL; /* static, never freed: as much as there is */
+	return error;
+}
+
+/* --- the stack --- */
+
+void control_drop_stack(struct controlled *task)
+{
+	stack_unref(task->user);
+	task->user = NULL;
+}
+
+/* Does the pc stand behind a system-call instruction? There libc's clone stubs have no call frame information. */
+static bool is_behind_call(struct controlled *task, const struct registers *registers)
+{
+	uint8_t bytes[2];
+	struct error *error = space_read(control_space(task), registers_pc(registers) - 2, bytes, sizeof(bytes));
+
+	if (error) {
+		error_destroy(error);
+		return false;
+	}
+	return (bytes[0] == 0x0f && (bytes[1] == 0x05 || bytes[1] == 0x34)) || (bytes[0] == 0xcd && bytes[1] == 0x80);
+}
+
+struct error *control_stack(struct control *control, unsigned id, const struct control_stack **stack)
+{
+	struct controlled *task;
+	struct registers registers;
+	struct error *error = control_held(control, id, &task);
+
+	if (!error && !task->user) {
+		error = ptrace_registers(task->task->tid, &registers);
+		if (!error) {
+			struct capture_hint hint = {.in_syscall = is_behind_call(task, &registers)};
+
+			error = capture_stack(control->capture, control_space(task), &registers, &hint, &task->user);
+		}
+		task->stack = (struct control_stack){.user = task->user};
+	}
+	*stack = error ? NULL : &task->stack;
+	return error;
+}
+
+/* --- places --- */
+
+static const struct module *module_at(struct controlled *task, uint64_t address)
+{
+	const struct module_map *modules;
+	const struct module *module;
+	bool changed;
+	struct error *error = space_modules(control_space(task), &modules);
+
+	if (error) {
+		error_destroy(error);
+		return NULL;
+	}
+	module = module_map_find(modules, address);
+	if (module)
+		return module;
+	/* A library that was loaded since. */
+	error_destroy(space_refresh_modules(control_space(task), &changed));
+	return changed ? module_map_find(task->task->space->modules, address) : NULL;
+}
+
+static void fill_place(struct controlled *task, uint64_t address, struct control_place *place)
+{
+	struct string_pool *pool = task->control->session->pool;
+	const struct module *module = module_at(task, address);
+	struct line_place line;
+
+	*place = (struct control_place){.address = address};
+	if (!module)
+		return;
+	place->module = string_intern(pool, module->file->path);
+
+	const struct name_list *names = symbols_lookup(module->file, address - module->start);
+	const struct name *name = &names->names[0];
+
+	place->symbol = string_intern(pool, name->symbol);
+	place->offset = name->symbol ? address - module->start - name->start : 0;
+	place->file = string_intern(pool, name->file);
+	place->line = name->line;
+	if (name->file && lines_at(module->file, address - module->start, &line))
+		place->directory = string_intern(pool, line.directory);
+}
+
+struct error *control_place(struct control *control, unsigned id, uint64_t address, struct control_place *place)
+{
+	struct controlled *task;
+	struct error *error = control_held(control, id, &task);
+
+	if (!error)
+		fill_place(task, address, place);
+	return error;
+}
+
+/* --- finding --- */
+
+bool control_find_start(struct controlled *task, uint64_t *address)
+{
+	const struct module_map *modules;
+	struct error *error = space_modules(control_space(task), &modules);
+	uint64_t found;
+
+	if (error) {
+		control_complain(task, error);
+		return false;
+	}
+	for (size_t i = 0; i < modules->count; i++) {
+		const struct module *module = &modules->modules[i];
+
+		if (module->starts && !module->loader && symbols_find(module->file, "main", &found)) {
+			*address = module->start + found;
+			return true;
+		}
+	}
+	for (size_t i = 0; i < modules->count; i++) {
+		const struct module *module = &modules->modules[i];
+
+		if (module->starts && !module->loader && module->file->entry) {
+			*address = module->start + module->file->entry;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "0x8049166", "4711", "*pc+4", "*0x8049166-2". */
+static bool parse_address(struct controlled *task, const char *what, uint64_t *address)
+{
+	struct registers registers;
+	char *end;
+
+	if (*what == '*')
+		what++;
+	if (!strncmp(what, "pc", 2)) {
+		struct error *error = ptrace_registers(task->task->tid, &registers);
+
+		if (error) {
+			error_destroy(error);
+			return false;
+		}
+		*address = registers_pc(&registers);
+		what += 2;
+	} else {
+		if (*what < '0' || *what > '9')
+			return false;
+		*address = strtoull(what, &end, 0);
+		what = end;
+	}
+	if (*what == '+' || *what == '-') {
+		uint64_t offset = strtoull(what + 1, &end, 0);
+
+		*address = *what == '-' ? *address - offset : *address + offset;
+		what = end;
+	}
+	return !*what;
+}
+
+static bool has_name(const struct module *module, const char *name, size_t length)
+{
+	const char *slash = strrchr(module->file->path, '/');
+	const char *base = slash ? slash + 1 : module->file->path;
+
+	return strlen(base) == length && !memcmp(base, name, length);
+}
+
+/* The program's own names hide those of libraries, and both hide the loader's, which has copies of libc's. */
+static int rank(const struct module *module)
+{
+	return module->loader ? 2 : !module->starts;
+}
+
+/* "fork", "libc.so.6:fork" */
+static bool find_symbol(const struct module_map *modules, const char *what, uint64_t *address)
+{
+	const char *colon = strrchr(what, ':');
+	const char *symbol = colon ? colon + 1 : what;
+	uint64_t found;
+
+	for (int wanted = 0; wanted <= 2; wanted++) {
+		for (size_t i = 0; i < modules->count; i++) {
+			const struct module *module = &modules->modules[i];
+
+			if (rank(module) != wanted || (colon && !has_name(module, what, (size_t)(colon - what))) ||
+			    !symbols_find(module->file, symbol, &found))
+				continue;
+			*address = module->start + found;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "test_fork.c:21" */
+static bool find_line(const struct module_map *modules, const char *what, uint64_t *address)
+{
+	const char *colon = strrchr(what, ':');
+	char *end;
+
+	if (!colon || colon[1] < '0' || colon[1] > '9')
+		return false;
+
+	_cleanup_free_ char *file = memory_strndup(what, (size_t)(colon - what));
+	long line = strtol(colon + 1, &end, 10);
+
+	if (*end || line <= 0 || line > INT32_MAX)
+		return false;
+	for (size_t i = 0; i < modules->count; i++) {
+		struct lines_found found;
+		bool any = lines_find(modules->modules[i].file, file, (int)line, &found);
+
+		if (any)
+			*address = modules->modules[i].start + found.addresses.items[0];
+		lines_found_deinit(&found);
+		if (any)
+			return true;
+	}
+	return false;
+}
+
+struct error *control_find(struct control *control, unsigned id, const char *what, struct control_place *place)
+{
+	const struct module_map *modules;
+	struct controlled *task;
+	uint64_t address;
+	bool changed;
+	struct error *error = control_held(control, id, &task);
+
+	/* Libraries come and go. */
+	if (!error)
+		error = space_refresh_modules(control_space(task), &changed);
+	if (!error)
+		error = space_modules(control_space(task), &modules);
+	if (error)
+		return error;
+	if (!parse_address(task, what, &address) && !find_line(modules, what, &address) &&
+	    !find_symbol(modules, what, &address))
+		return error_create(ERROR_NOT_FOUND, 0, NULL,
+				    "nothing is called '%s' here: give a function, FILE:LINE or an address", what);
+	fill_place(task, address, place);
+	return NULL;
+}
+
+/* --- the plan's view --- */
+
+static struct error *view_registers(void *context, struct registers *registers)
+{
+	struct controlled *task = context;
+
+	return ptrace_registers(task->task->tid, registers);
+}
+
+static struct error *view_read(void *context, uint64_t address, void *bytes, size_t size)
+{
+	return space_read(control_space(context), address, bytes, size);
+}
+
+static bool view_line(void *context, uint64_t address, struct step_line *line)
+{
+	const struct module *module = module_at(context, address);
+	struct line_place place;
+
+	if (!module || !lines_at(module->file, address - module->start, &place))
+		return false;
+	step_line_init(line, &place, module->start);
+	return true;
+}
+
+static bool view_caller(void *context, unsigned frame, uint64_t *pc, uint64_t *sp)
+{
+	struct controlled *task = context;
+	struct registers registers;
+	struct error *error = ptrace_registers(task->task->tid, &registers);
+
+	if (error) {
+		error_destroy(error);
+		return false;
+	}
+
+	struct capture_hint hint = {.in_syscall = is_behind_call(task, &registers)};
+
+	return capture_caller(task->control->capture, control_space(task), &registers, &hint, frame, pc, sp);
+}
+
+struct step_view control_view(struct controlled *task)
+{
+	return (struct step_view){
+	    .context = task,
+	    .registers = view_registers,
+	    .read = view_read,
+	    .line = view_line,
+	    .caller = view_caller,
+	};
+}
