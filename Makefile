@@ -22,7 +22,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # --- libraries: pkg-config's name, and the Debian package that has it -------------------------------------------------
 
-LIBRARIES := libdw:libdw-dev libelf:libelf-dev libunwind-generic:libunwind-dev libseccomp:libseccomp-dev jansson:libjansson-dev libarchive:libarchive-dev capstone:libcapstone-dev expat:libexpat1-dev
+LIBRARIES := libdw:libdw-dev libelf:libelf-dev libunwind-generic:libunwind-dev libseccomp:libseccomp-dev jansson:libjansson-dev libarchive:libarchive-dev capstone:libcapstone-dev expat:libexpat1-dev ncursesw:libncurses-dev
 LIBRARY_NAMES := $(foreach library,$(LIBRARIES),$(firstword $(subst :, ,$(library))))
 
 # Goals that compile nothing, or first install what the compilation needs and then call make again.

@@ -22,6 +22,7 @@
 #include "ui/report/report.h"
 #include "ui/say.h"
 #include "ui/spin.h"
+#include "ui/tui/run.h"
 
 enum {
 	EXIT_NOT_EXECUTABLE = 126,
@@ -275,8 +276,39 @@ static int finish(struct run *run)
 	return status < 0 ? EXIT_SUCCESS : status;
 }
 
+/* The screen is the terminal's: a report is written to a file alone. */
+static int interact(struct run *run)
+{
+	_cleanup_free_ char *cache = cache_directory();
+	struct error *error = run->options.output ? open_report(run) : NULL;
+
+	if (error)
+		return fail(error);
+	sigprocmask(SIG_BLOCK, NULL, &run->original_mask);
+	run->original_sigchld = signal(SIGCHLD, SIG_DFL);
+
+	struct tui_request request = {
+	    .options = &run->options,
+	    .environment = run->environment,
+	    .signal_mask = &run->original_mask,
+	    .ignore_sigchld = run->original_sigchld == SIG_IGN,
+	    .cache = cache,
+	    .also = run->report ? &run->report->sink : NULL,
+	};
+	int status = tui_run(&request);
+
+	output_close(&run->output);
+	if (!run->output.error)
+		return status;
+	say("", run->output.error->message);
+	return EXIT_FORKTRACE;
+}
+
 static int trace(struct run *run)
 {
+	if (run->options.interactive)
+		return interact(run);
+
 	/* Before the signals are blocked: opening a FIFO waits for its reader, and may be interrupted. */
 	struct error *error = open_report(run);
 

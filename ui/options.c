@@ -23,6 +23,8 @@ enum {
 	KEY_MAX_FRAMES,
 	KEY_COLOR,
 	KEY_STAGES,
+	KEY_KEYS,
+	KEY_SOURCE_PATH,
 };
 
 static const struct argp_option option_table[] = {
@@ -37,6 +39,9 @@ static const struct argp_option option_table[] = {
     {"unwinder", KEY_UNWINDER, "METHOD", 0,
      "How user stacks are unwound: auto (default), libdw, libunwind or frame-pointer", 2},
     {"max-frames", KEY_MAX_FRAMES, "N", 0, "Frames a stack at most (default: 256)", 2},
+    {"interactive", 'i', NULL, 0, "Step through PROGRAM and what it forks, on the whole terminal", 4},
+    {"keys", KEY_KEYS, "FILE", 0, "With --interactive: type the keys of FILE first", 4},
+    {"source-path", KEY_SOURCE_PATH, "DIR[:DIR...]", 0, "With --interactive: look for source files there too", 4},
     {"format", 'f', "FORMAT", 0, "Format of the report: text (default) or json (JSON Lines)", 3},
     {"output", 'o', "FILE", 0, "Write the report to FILE (default: standard error)", 3},
     {"color", KEY_COLOR, "WHEN", 0, "Colours: auto (default: on a terminal), always or never", 3},
@@ -160,6 +165,11 @@ static void subject_check(const struct argp_state *state, const struct options *
 	if (options->kernel == KERNEL_GUEST && options->attach.count > 0)
 		argp_failure(state, EXIT_FORKTRACE, 0,
 			     "--attach and --kernel=guest exclude one another: the program is started in the guest");
+	if ((options->keys || options->source_path) && !options->interactive)
+		argp_failure(state, EXIT_FORKTRACE, 0, "--keys and --source-path go with --interactive (-i)");
+	if (options->interactive && options->kernel == KERNEL_GUEST)
+		argp_failure(state, EXIT_FORKTRACE, 0,
+			     "--interactive steps programs of this machine: a guest's are traced without it");
 	if (options->guest.given && options->kernel != KERNEL_GUEST)
 		argp_failure(state, EXIT_FORKTRACE, 0, "the --guest- options go with --kernel=guest (-g)");
 	if (options->command && options->attach.count > 0)
@@ -217,6 +227,15 @@ static error_t option_parse(int key, char *value, struct argp_state *state)
 		return 0;
 	case KEY_COLOR:
 		options->color = (enum color_choice)word_parse(state, "color", value, color_words);
+		return 0;
+	case 'i':
+		options->interactive = true;
+		return 0;
+	case KEY_KEYS:
+		options->keys = value;
+		return 0;
+	case KEY_SOURCE_PATH:
+		options->source_path = value;
 		return 0;
 	case KEY_STAGES:
 		if (!stages_print(state->out_stream))

@@ -32,6 +32,9 @@ struct options {
 	bool seccomp;      /* false: --no-seccomp */
 	size_t max_frames; /* 1 to MAX_FRAMES_LIMIT */
 	enum color_choice color;
+	bool interactive;
+	const char *keys;        /* a script of keys for it; NULL: none */
+	const char *source_path; /* directories, separated by colons; NULL: none */
 	struct guest_choices guest;
 	int verbosity;  /* -1: --quiet; 0; one for each --verbose */
 	char **command; /* NULL-terminated, points into argv; NULL with attach */

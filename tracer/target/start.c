@@ -61,6 +61,10 @@ __attribute__((noreturn)) static void run_child(const struct start_request *requ
 	if (request->ignore_sigchld)
 		signal(SIGCHLD, SIG_IGN);
 	sigprocmask(SIG_SETMASK, request->signal_mask, NULL);
+	for (int fd = 0; request->redirect && fd < 3; fd++) {
+		if (dup2(request->standard[fd], fd) < 0)
+			_exit(127);
+	}
 	execve(request->path, request->arguments, request->environment);
 	tell(pipes->told[1], MESSAGE_EXEC_FAILED, errno);
 	_exit(127);

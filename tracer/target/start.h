@@ -16,6 +16,10 @@ struct start_request {
 	const sigset_t *signal_mask; /* what the program gets: the mask that forktrace itself was started with */
 	bool ignore_sigchld;         /* the program inherits an ignored SIGCHLD, which forktrace itself cannot use */
 	const struct sock_fprog *filter; /* NULL: none */
+	/* What it gets as standard input, output and error, where redirect is set: a terminal of its own, or the like.
+	 * Stay the caller's. */
+	bool redirect;
+	int standard[3];
 };
 
 /* Forks, seizes the child with PTRACE_O_EXITKILL, installs the filter and lets it exec. On success *pid is seized and

@@ -1,0 +1,182 @@
+/* A script of keys: see script.h. */
+#include "ui/tui/script.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ncursesw/curses.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ui/tui/tui.h"
+
+enum { TIMEOUT_S = 60 };
+
+static const struct {
+	const char *name;
+	int key;
+} names[] = {{"Tab", '\t'},      {"Enter", '\r'},     {"Esc", 27}, {"Up", KEY_UP},
+	     {"Down", KEY_DOWN}, {"PgUp", KEY_PPAGE}, {"lt", '<'}, {"PgDn", KEY_NPAGE}};
+
+int script_key(const char **text)
+{
+	const char *at = *text, *end = *at == '<' ? strchr(at, '>') : NULL;
+	size_t length = end ? (size_t)(end - at - 1) : 0;
+
+	if (!end) {
+		++*text;
+		return (unsigned char)*at;
+	}
+	*text = end + 1;
+	if (length == 3 && (at[1] == 'C' || at[1] == 'c') && at[2] == '-')
+		return at[3] & 0x1f;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strlen(names[i].name) == length && !strncasecmp(names[i].name, at + 1, length))
+			return names[i].key;
+	}
+	return -1;
+}
+
+static struct error *check(const struct script *script, size_t index)
+{
+	for (const char *at = script->lines[index]; *at && *at != ':' && *at != '#';) {
+		const char *key = at;
+
+		if (script_key(&at) < 0)
+			return error_create(ERROR_INPUT, 0, script->path, "%s:%zu: there is no key called %.*s",
+					    script->path, index + 1, (int)(at - key), key);
+	}
+	return NULL;
+}
+
+struct error *script_read(struct script *script, const char *path)
+{
+	_cleanup_(buffer_deinit) struct buffer text = {0};
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	VECTOR(char *) lines = {0};
+	struct error *error = fd < 0 ? error_system(errno, path, "the script of keys %s cannot be read", path)
+				     : buffer_read_fd(&text, fd);
+
+	*script = (struct script){.path = path, .timeout_s = TIMEOUT_S};
+	if (error)
+		return error;
+	buffer_append_text(&text, "");
+	for (char *at = text.data, *line; (line = strsep(&at, "\n"));)
+		vector_push(&lines, memory_strdup(line));
+	script->lines = lines.items;
+	script->count = lines.count;
+	for (size_t i = 0; i < script->count && !error; i++)
+		error = check(script, i);
+	return error;
+}
+
+void script_deinit(struct script *script)
+{
+	for (size_t i = 0; i < script->count; i++)
+		free(script->lines[i]);
+	free(script->lines);
+	*script = (struct script){0};
+}
+
+/* --- waiting --- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static bool is_held(const struct control_task *task)
+{
+	return task && task->state != CONTROL_RUNNING;
+}
+
+static bool is_printed(const struct tui *tui, const char *wanted)
+{
+	const struct text_ring *ring = &tui->terminal.text;
+
+	for (size_t i = 0; i < text_ring_count(ring); i++) {
+		if (strstr(text_ring_at(ring, i), wanted))
+			return true;
+	}
+	return false;
+}
+
+static bool has_come(const struct script *script, const struct tui *tui)
+{
+	switch (script->wait) {
+	case SCRIPT_WAIT_STOP:
+		return is_held(tui_task(tui));
+	case SCRIPT_WAIT_TASK:
+		return is_held(control_task(tui->control, script->wait_task));
+	case SCRIPT_WAIT_END:
+		return session_done(tui->session);
+	case SCRIPT_WAIT_OUTPUT:
+		return is_printed(tui, script->wait_text);
+	default:
+		return true;
+	}
+}
+
+static struct error *wrong(const struct script *script, const char *what)
+{
+	return error_create(ERROR_INPUT, 0, script->path, "%s:%zu: %s", script->path, script->next, what);
+}
+
+/* "stop", "task 2", "end", "output TEXT" */
+static struct error *begin_wait(struct script *script, const char *what)
+{
+	if (!strcmp(what, "stop"))
+		script->wait = SCRIPT_WAIT_STOP;
+	else if (!strcmp(what, "end"))
+		script->wait = SCRIPT_WAIT_END;
+	else if (!strncmp(what, "task ", 5))
+		script->wait = SCRIPT_WAIT_TASK;
+	else if (!strncmp(what, "output ", 7))
+		script->wait = SCRIPT_WAIT_OUTPUT;
+	else
+		return wrong(script, "one waits for: stop, task NUMBER, output TEXT, end");
+	script->wait_task = (unsigned)strtoul(what + (script->wait == SCRIPT_WAIT_TASK ? 5 : 0), NULL, 10);
+	script->wait_text = what + (script->wait == SCRIPT_WAIT_OUTPUT ? 7 : 0);
+	script->deadline_ns = now_ns() + script->timeout_s * UINT64_C(1000000000);
+	return NULL;
+}
+
+static struct error *type_line(struct script *script, struct tui *tui, const char *line)
+{
+	if (*line == '#')
+		return NULL;
+	if (!strncmp(line, ":wait ", 6))
+		return begin_wait(script, line + 6);
+	if (!strncmp(line, ":timeout ", 9)) {
+		script->timeout_s = (unsigned)strtoul(line + 9, NULL, 10);
+		return script->timeout_s ? NULL : wrong(script, "a timeout has at least one second");
+	}
+	if (*line == ':')
+		return tui_command(tui, line + 1) ? NULL : wrong(script, "there is no such command");
+	while (*line && !tui->over)
+		tui_key(tui, script_key(&line));
+	return NULL;
+}
+
+bool script_go_on(struct script *script, struct tui *tui, struct error **error)
+{
+	*error = NULL;
+	while (!tui->over && !*error) {
+		if (script->wait != SCRIPT_READY && !has_come(script, tui)) {
+			if (now_ns() > script->deadline_ns)
+				*error = wrong(script, "what it waits for has not come in time");
+			return true;
+		}
+		script->wait = SCRIPT_READY;
+		if (script->next >= script->count)
+			return false;
+		script->next++;
+		*error = type_line(script, tui, script->lines[script->next - 1]);
+	}
+	return true;
+}

@@ -1,0 +1,165 @@
+/* What the views and commands share: see tui.h. */
+#include "ui/tui/tui.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "ui/escape.h"
+
+const struct control_task *tui_task(const struct tui *tui)
+{
+	return control_task(tui->control, tui->selected);
+}
+
+void tui_select(struct tui *tui, unsigned id)
+{
+	if (!control_task(tui->control, id))
+		return;
+	tui->selected = id;
+	tui->frame = 0;
+	tui->looked_at = 0;
+	tui->changed = true;
+}
+
+void tui_select_any(struct tui *tui)
+{
+	const struct control_task *task = tui_task(tui);
+	const struct control_task *tasks;
+	size_t count;
+
+	if (task && (task->state == CONTROL_HELD || task->state == CONTROL_RUNNING))
+		return;
+	tasks = control_tasks(tui->control, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (tasks[i].state == CONTROL_HELD) {
+			tui_select(tui, tasks[i].id);
+			return;
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (tasks[i].state == CONTROL_RUNNING || (!task && i + 1 == count)) {
+			tui_select(tui, tasks[i].id);
+			return;
+		}
+	}
+}
+
+static void show_message(struct tui *tui, const char *text, bool bad)
+{
+	_cleanup_(buffer_deinit) struct buffer safe = {0};
+
+	buffer_append_text(&safe, "");
+	escape_append(&safe, text);
+	snprintf(tui->message, sizeof(tui->message), "%s", safe.data);
+	tui->message_bad = bad;
+	tui->changed = true;
+}
+
+void tui_say(struct tui *tui, const char *format, ...)
+{
+	char text[240];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	show_message(tui, text, false);
+}
+
+void tui_fail(struct tui *tui, struct error *error)
+{
+	show_message(tui, error ? error->message : "", error != NULL);
+	error_destroy(error);
+}
+
+const struct stack *tui_stack(struct tui *tui, unsigned id)
+{
+	const struct control_stack *stack;
+	struct error *error = control_stack(tui->control, id, &stack);
+
+	error_destroy(error);
+	return error ? NULL : stack->user;
+}
+
+const struct frame *tui_frame(struct tui *tui)
+{
+	const struct stack *stack = tui_stack(tui, tui->selected);
+
+	if (!stack || !stack->count)
+		return NULL;
+	return &stack->frames[tui->frame < stack->count ? tui->frame : stack->count - 1];
+}
+
+const struct fork_note *tui_fork_of(const struct tui *tui, pid_t tid, bool *child)
+{
+	for (size_t i = tui->forks.count; i-- > 0;) {
+		*child = tui->forks.items[i].child == tid;
+		if (*child || tui->forks.items[i].parent == tid)
+			return &tui->forks.items[i];
+	}
+	return NULL;
+}
+
+bool tui_registers(struct tui *tui, const struct register_memory **registers)
+{
+	const struct control_task *task = tui_task(tui);
+	struct register_memory *memory = NULL;
+
+	if (!task || task->state != CONTROL_HELD)
+		return false;
+	for (size_t i = 0; i < tui->registers.count; i++) {
+		if (tui->registers.items[i].id == task->id)
+			memory = &tui->registers.items[i];
+	}
+	if (!memory) {
+		vector_push(&tui->registers, (struct register_memory){.id = task->id});
+		memory = &tui->registers.items[tui->registers.count - 1];
+	}
+	if (memory->stops != task->stops) {
+		struct registers now;
+		struct error *error = control_registers(tui->control, task->id, &now);
+
+		error_destroy(error);
+		if (error)
+			return false;
+		memory->compared = memory->stops && memory->now.abi == now.abi;
+		memory->before = memory->now;
+		memory->now = now;
+		memory->stops = task->stops;
+	}
+	*registers = memory;
+	return true;
+}
+
+void tui_describe(const struct tui *tui, const struct control_task *task, char *text, size_t size)
+{
+	(void)tui;
+	if (task->state == CONTROL_ENDED && task->signaled)
+		snprintf(text, size, "killed by SIG%s", sigabbrev_np(task->status) ? sigabbrev_np(task->status) : "?");
+	else if (task->state == CONTROL_ENDED)
+		snprintf(text, size, "exited %d", task->status);
+	else if (task->state == CONTROL_LET_GO)
+		snprintf(text, size, "let go");
+	else if (task->state == CONTROL_RUNNING)
+		snprintf(text, size, task->in_vfork ? "waits in vfork for its child" : "runs");
+	else if (task->stop == CONTROL_STOP_START)
+		snprintf(text, size, "at the start");
+	else if (task->stop == CONTROL_STOP_STEP)
+		snprintf(text, size, "stepped");
+	else if (task->stop == CONTROL_STOP_BREAKPOINT)
+		snprintf(text, size, "at breakpoint %d", task->number);
+	else if (task->stop == CONTROL_STOP_WATCH)
+		snprintf(text, size, "watchpoint %d changed", task->number);
+	else if (task->stop == CONTROL_STOP_FORK)
+		snprintf(text, size, "behind its fork: returned %lld", (long long)task->ret);
+	else if (task->stop == CONTROL_STOP_BORN)
+		snprintf(text, size, "born: returned %lld", (long long)task->ret);
+	else if (task->stop == CONTROL_STOP_SIGNAL)
+		snprintf(text, size, "before SIG%s", sigabbrev_np(task->number) ? sigabbrev_np(task->number) : "?");
+	else if (task->stop == CONTROL_STOP_EXEC)
+		snprintf(text, size, "executed another program");
+	else
+		snprintf(text, size, "interrupted");
+}
