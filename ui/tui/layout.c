@@ -21,12 +21,12 @@ static void draw_panes(struct tui *tui)
 	int bottom = rows / 5 > 5 ? rows / 5 : 5;
 	int stacks = rows * 2 / 5;
 	int code = rows - stacks - bottom;
-	int registers = columns / 3 > 29 ? columns / 3 : 29;
+	int registers = columns / 3 > 34 ? columns / 3 : 34;
 	int tree = columns >= WIDE ? columns / 3 : 36;
 	int low = code + stacks;
 
-	if (registers > 48)
-		registers = 48;
+	if (registers > 52)
+		registers = 52;
 	place(tui, &view_code, 0, 0, code, columns - registers - 1);
 	place(tui, &view_registers, 0, columns - registers, code, registers);
 	place(tui, &view_stacks, code, 0, stacks, columns);
@@ -71,9 +71,9 @@ static void draw_keys(const struct tui *tui)
 		return;
 	}
 	if (task && task->state == CONTROL_HELD)
-		keys = "s/n line  S/N instr  f finish  c cont  C all  F fork  b break  Tab process  ? help";
+		keys = "s n line  S N instr  f finish  c C continue  F fork  b break  Tab next  ? help";
 	else if (task && task->state == CONTROL_RUNNING)
-		keys = "z interrupt  C continue all  Tab process  i input  q quit  ? help";
+		keys = "z interrupt  C continue all  Tab next  i input  q quit  ? help";
 	screen_put(&area, 0, 0, -1, ROLE_DIM, keys);
 }
 

@@ -112,7 +112,9 @@ static bool has_come(const struct script *script, const struct tui *tui)
 	case SCRIPT_WAIT_STOP:
 		return is_held(tui_task(tui));
 	case SCRIPT_WAIT_TASK:
-		return is_held(control_task(tui->control, script->wait_task));
+		return is_held(control_task(tui->control, script->wait_number));
+	case SCRIPT_WAIT_FORK:
+		return tui->forks.count >= script->wait_number;
 	case SCRIPT_WAIT_END:
 		return session_done(tui->session);
 	case SCRIPT_WAIT_OUTPUT:
@@ -127,23 +129,30 @@ static struct error *wrong(const struct script *script, const char *what)
 	return error_create(ERROR_INPUT, 0, script->path, "%s:%zu: %s", script->path, script->next, what);
 }
 
-/* "stop", "task 2", "end", "output TEXT" */
+/* "stop", "task 2", "fork 1" (so many records), "output TEXT", "end" */
 static struct error *begin_wait(struct script *script, const char *what)
 {
-	if (!strcmp(what, "stop"))
-		script->wait = SCRIPT_WAIT_STOP;
-	else if (!strcmp(what, "end"))
-		script->wait = SCRIPT_WAIT_END;
-	else if (!strncmp(what, "task ", 5))
-		script->wait = SCRIPT_WAIT_TASK;
-	else if (!strncmp(what, "output ", 7))
-		script->wait = SCRIPT_WAIT_OUTPUT;
-	else
-		return wrong(script, "one waits for: stop, task NUMBER, output TEXT, end");
-	script->wait_task = (unsigned)strtoul(what + (script->wait == SCRIPT_WAIT_TASK ? 5 : 0), NULL, 10);
-	script->wait_text = what + (script->wait == SCRIPT_WAIT_OUTPUT ? 7 : 0);
-	script->deadline_ns = now_ns() + script->timeout_s * UINT64_C(1000000000);
-	return NULL;
+	static const struct {
+		const char *word;
+		enum wait_kind_of_script kind;
+	} kinds[] = {{"stop", SCRIPT_WAIT_STOP},
+		     {"end", SCRIPT_WAIT_END},
+		     {"task ", SCRIPT_WAIT_TASK},
+		     {"fork ", SCRIPT_WAIT_FORK},
+		     {"output ", SCRIPT_WAIT_OUTPUT}};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		size_t length = strlen(kinds[i].word);
+
+		if (strncmp(what, kinds[i].word, length) != 0)
+			continue;
+		script->wait = kinds[i].kind;
+		script->wait_text = what + length;
+		script->wait_number = (unsigned)strtoul(what + length, NULL, 10);
+		script->deadline_ns = now_ns() + script->timeout_s * UINT64_C(1000000000);
+		return NULL;
+	}
+	return wrong(script, "one waits for: stop, task NUMBER, fork NUMBER, output TEXT, end");
 }
 
 static struct error *type_line(struct script *script, struct tui *tui, const char *line)

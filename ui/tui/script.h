@@ -10,14 +10,21 @@
 
 struct tui;
 
-enum wait_kind_of_script { SCRIPT_READY, SCRIPT_WAIT_STOP, SCRIPT_WAIT_TASK, SCRIPT_WAIT_END, SCRIPT_WAIT_OUTPUT };
+enum wait_kind_of_script {
+	SCRIPT_READY,
+	SCRIPT_WAIT_STOP,
+	SCRIPT_WAIT_TASK,
+	SCRIPT_WAIT_FORK,
+	SCRIPT_WAIT_END,
+	SCRIPT_WAIT_OUTPUT
+};
 
 struct script {
 	const char *path; /* NULL: there is none */
 	char **lines;
 	size_t count, next;
 	enum wait_kind_of_script wait;
-	unsigned wait_task;
+	unsigned wait_number; /* of a task; how many fork records */
 	const char *wait_text;
 	unsigned timeout_s;   /* of each wait */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: nothing is waited for */

@@ -153,9 +153,9 @@ void tui_describe(const struct tui *tui, const struct control_task *task, char *
 	else if (task->stop == CONTROL_STOP_WATCH)
 		snprintf(text, size, "watchpoint %d changed", task->number);
 	else if (task->stop == CONTROL_STOP_FORK)
-		snprintf(text, size, "behind its fork: returned %lld", (long long)task->ret);
+		snprintf(text, size, "fork returned %lld", (long long)task->ret);
 	else if (task->stop == CONTROL_STOP_BORN)
-		snprintf(text, size, "born: returned %lld", (long long)task->ret);
+		snprintf(text, size, "born: fork gave %lld", (long long)task->ret);
 	else if (task->stop == CONTROL_STOP_SIGNAL)
 		snprintf(text, size, "before SIG%s", sigabbrev_np(task->number) ? sigabbrev_np(task->number) : "?");
 	else if (task->stop == CONTROL_STOP_EXEC)

@@ -46,6 +46,21 @@ static void draw_memory(struct tui *tui, const struct area *area, int row, const
 	}
 }
 
+/* Addresses of user space have 12 digits at most; what has more is mostly a small negative number. */
+static void draw_value(const struct area *area, int row, int column, uint64_t value, unsigned word_size, bool changed)
+{
+	enum role role = changed ? ROLE_CHANGED : ROLE_TEXT;
+	uint64_t sign = word_size == 8 ? 1ull << 63 : 1ull << 31;
+	uint64_t negative = word_size == 8 ? -value : (uint32_t)-value;
+
+	if (value & sign && negative < 0x100000)
+		screen_print(area, row, column, role, "-%llx", (unsigned long long)negative);
+	else if (value >> 48)
+		screen_print(area, row, column, role, "~%011llx", (unsigned long long)(value & 0xfffffffffff));
+	else
+		screen_print(area, row, column, role, "%llx", (unsigned long long)value);
+}
+
 static void draw(struct tui *tui, const struct area *area)
 {
 	const struct register_memory *memory;
@@ -58,7 +73,7 @@ static void draw(struct tui *tui, const struct area *area)
 	}
 
 	const struct arch *arch = arch_of(memory->now.abi);
-	int width = 4 + (int)arch->word_size * 2 + 1;
+	int width = arch->word_size == 8 ? 17 : 14;
 
 	for (unsigned i = 0; i < arch->register_count; i++) {
 		bool changed = memory->compared && memory->now.value[i] != memory->before.value[i];
@@ -68,8 +83,7 @@ static void draw(struct tui *tui, const struct area *area)
 			row++;
 		}
 		screen_print(area, row, column, ROLE_DIM, "%-4s", arch->register_names[i]);
-		screen_print(area, row, column + 4, changed ? ROLE_CHANGED : ROLE_TEXT, "%0*llx",
-			     (int)arch->word_size * 2, (unsigned long long)memory->now.value[i]);
+		draw_value(area, row, column + 4, memory->now.value[i], arch->word_size, changed);
 		column += width;
 	}
 	row++;
