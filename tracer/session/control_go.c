@@ -30,6 +30,7 @@ static void resume(struct controlled *task, enum ptrace_resume how)
 	int signal = task->signal;
 
 	task->signal = 0;
+	task->single = how == RESUME_STEP;
 	control_complain(task, ptrace_resume(task->task->tid, how, signal));
 }
 

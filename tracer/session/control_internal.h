@@ -43,6 +43,7 @@ struct controlled {
 	uint64_t until;
 	bool creeping; /* goes to `until` instruction by instruction: no breakpoint is to be had */
 
+	bool single;  /* resumed for one instruction */
 	bool hopping; /* steps off a breakpoint, to run on */
 	bool is_lifted;
 	uint64_t lifted; /* the breakpoint that was taken out for that, or for the plan's instruction */

@@ -134,7 +134,10 @@ bool control_stopped(struct control *control, struct task *task, const struct wa
 
 	if (!known)
 		return false;
+	bool single = known->single;
+
 	known->last = *status;
+	known->single = false;
 	if (status->kind != WAIT_SIGNAL || status->value != SIGTRAP)
 		return false;
 
@@ -148,7 +151,8 @@ bool control_stopped(struct control *control, struct task *task, const struct wa
 		return on_hardware(known, address);
 	if (info.si_code == CODE_KERNEL)
 		return on_int3(known);
-	if ((info.si_code != CODE_TRACE && info.si_code != CODE_BRKPT) || (!known->executing && !known->hopping))
+	/* Also where the step was given up meanwhile: its trap is none of the program's. */
+	if (!single || (info.si_code != CODE_TRACE && info.si_code != CODE_BRKPT))
 		return false;
 	on_step(known);
 	return true;
@@ -214,18 +218,17 @@ static void on_birth(struct controlled *task)
 /* The program is there, nothing of it has run: it is let run to its main. */
 static void start(struct controlled *task)
 {
+	struct registers registers;
 	uint64_t address;
+	struct error *error = ptrace_registers(task->task->tid, &registers);
 
 	task->held_as = CONTROL_STOP_NONE;
-	if (!control_find_start(task, &address)) {
-		control_hold(task, CONTROL_STOP_START, 0);
-		return;
+	/* A static program stands at its entry point now. */
+	if (!error && control_find_start(task, &address) && address != registers_pc(&registers)) {
+		error = control_begin(task, STEP_RUN_TO, 0, address);
+		if (!error)
+			return;
 	}
-
-	struct error *error = control_begin(task, STEP_RUN_TO, 0, address);
-
-	if (!error)
-		return;
 	control_complain(task, error);
 	control_hold(task, CONTROL_STOP_START, 0);
 }

@@ -1,5 +1,5 @@
 /* What keys and words do: one table. */
-#include <ctype.h>
+#include <limits.h>
 #include <ncursesw/curses.h>
 #include <signal.h>
 #include <stdio.h>
@@ -208,6 +208,7 @@ static void run_help(struct tui *tui, const char *argument)
 	(void)argument;
 	tui->show_help = !tui->show_help;
 	tui->show_returns = false;
+	tui->scroll = 0;
 	tui->changed = true;
 }
 
@@ -223,7 +224,10 @@ static void scroll_text(struct tui *tui, int by)
 {
 	int count = (int)text_ring_count(tui->log_shown ? &tui->log : &tui->terminal.text);
 
-	tui->scroll += by;
+	/* The help has its begin at the top, texts that grow have it at the bottom. */
+	tui->scroll += tui->show_help ? -4 * by : by;
+	if (tui->show_help)
+		count = INT_MAX;
 	if (tui->scroll < 0)
 		tui->scroll = 0;
 	if (tui->scroll > count)
@@ -469,6 +473,7 @@ void tui_key(struct tui *tui, int key)
 	tui->changed = true;
 	if (key == 27 && (tui->show_help || tui->show_returns || tui->looked_at)) {
 		tui->show_help = tui->show_returns = false;
+		tui->scroll = 0;
 		tui->looked_at = 0;
 		return;
 	}
@@ -500,6 +505,8 @@ void tui_key(struct tui *tui, int key)
 
 /* --- the list of keys --- */
 
+enum { WIDE_ENOUGH = 80 };
+
 static void key_label(int key, char name[16])
 {
 	if (key == '\t')
@@ -514,31 +521,48 @@ static void key_label(int key, char name[16])
 		snprintf(name, 16, "%c", key ? key : ' ');
 }
 
+static void draw_command(const struct command *command, const struct area *area, int row)
+{
+	char name[16];
+
+	key_label(command->key, name);
+	/* What a key asks for, the word takes as its argument. */
+	for (const struct command *asks = tui_commands; asks->word && command->key == KEY_NONE; asks++) {
+		size_t length = strlen(command->word);
+
+		if (!strncmp(asks->word, command->word, length) && !strcmp(asks->word + length, "?"))
+			key_label(asks->key, name);
+	}
+	screen_print(area, row, 0, ROLE_TITLE, "%-7s", name);
+	screen_print(area, row, 8, ROLE_SYMBOL, "%-10s", command->word);
+	screen_put(area, row, 19, -1, ROLE_TEXT, command->help);
+}
+
+/* In one column, or in two where there is room; what does not fit is scrolled to. */
 static void draw_help(struct tui *tui, const struct area *area)
 {
-	int height = area->rows - 1, row = 0;
-	bool wide = area->columns >= 2 * 64;
+	bool wide = area->columns >= 2 * WIDE_ENOUGH;
+	int height = area->rows - 1, count = 0, row = 0;
 
-	(void)tui;
-	screen_title(area, 0, "keys, and the words that do the same after ':'   (? or Esc: back)");
+	for (const struct command *command = tui_commands; command->word; command++)
+		count += !strchr(command->word, '?');
+	if (tui->scroll > count - height)
+		tui->scroll = count > height ? count - height : 0;
+	screen_title(area, 0,
+		     count > height && !wide ? "keys, and words for ':'   (PgUp, PgDn: more; ? or Esc: back)"
+					     : "keys, and words for ':'   (? or Esc: back)");
 	for (const struct command *command = tui_commands; command->word; command++) {
 		struct area column = *area;
-		char name[16];
+		int at;
 
-		/* What a key asks for, the word takes as its argument. */
-		if (command->word[strlen(command->word) - 1] == '?')
+		if (strchr(command->word, '?'))
 			continue;
-		key_label(command->key, name);
-		for (const struct command *asks = tui_commands; asks->word && command->key == KEY_NONE; asks++) {
-			if (!strncmp(asks->word, command->word, strlen(command->word)) &&
-			    !strcmp(asks->word + strlen(command->word), "?"))
-				key_label(asks->key, name);
-		}
-		column.column += row >= height && wide ? area->columns / 2 : 0;
-		screen_print(&column, row % height + 1, 0, ROLE_TITLE, "%-7s", name);
-		screen_print(&column, row % height + 1, 8, ROLE_SYMBOL, "%-10s", command->word);
-		screen_put(&column, row % height + 1, 19, -1, ROLE_TEXT, command->help);
-		row++;
+		at = row++ - (wide ? 0 : tui->scroll);
+		if (at < 0 || at >= (wide ? 2 * height : height))
+			continue;
+		column.column += at >= height ? area->columns / 2 : 0;
+		column.columns = wide ? area->columns / 2 : area->columns;
+		draw_command(command, &column, at % height + 1);
 	}
 }
 

@@ -1,0 +1,281 @@
+"""The stepper, forktrace -i, in a real terminal: tmux types the keys and shows what is on the screen."""
+
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import tempfile
+import unittest
+
+import support
+
+
+class Terminal:
+    """A terminal of its own, in a tmux server of its own."""
+
+    def __init__(self, command, columns=80, rows=24, env=None):
+        self.folder = tempfile.TemporaryDirectory(prefix="forktrace-tui-")
+        self.server = ["tmux", "-f", "/dev/null", "-S", f"{self.folder.name}/socket"]
+        shell = f"stty -a >{self.folder.name}/before; {command}; echo status $?; stty -a >{self.folder.name}/after; exec cat"
+        self.run("new-session", "-d", "-x", str(columns), "-y", str(rows), "sh", "-c", shell,
+                 env={**support.environment(LC_ALL="C.UTF-8"), **(env or {})})
+
+    def run(self, *arguments, env=None):
+        done = subprocess.run([*self.server, *arguments], capture_output=True, text=True, env=env, check=True,
+                              timeout=support.EVENT_LIMIT_S, start_new_session=True)
+        return done.stdout
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.run("kill-server")
+        self.folder.cleanup()
+
+    def screen(self):
+        return self.run("capture-pane", "-p")
+
+    def wait(self, pattern, what=None):
+        """The screen, as soon as the pattern is on it."""
+        shown = []
+
+        def seen():
+            shown[:] = [self.screen()]
+            return re.search(pattern, shown[0], re.MULTILINE | re.DOTALL)
+
+        try:
+            support.wait_until(seen, what or f"the screen to show {pattern}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{shown[0]}") from error
+        return shown[0]
+
+    def type(self, *keys):
+        self.run("send-keys", *keys)
+
+    def resize(self, columns, rows):
+        self.run("resize-window", "-x", str(columns), "-y", str(rows))
+
+    def settings(self, moment):
+        return pathlib.Path(self.folder.name, moment).read_text()
+
+
+def stepper(command, *options):
+    return shlex.join([support.FORKTRACE, "-i", *options, *command])
+
+
+def normalised(screen):
+    """Without what differs from run to run: process numbers and addresses."""
+    screen = re.sub(r"\b(r[0-9a-z]{1,2}) +[-~0-9a-f]+ *", r"\1 VALUE ", screen)
+    return re.sub(r"\b(0x)?[0-9a-f]{6,16}\b", "ADDRESS", re.sub(r"(?<![\w.:+])\d{2,7}(?![\w.:])", "NUMBER", screen))
+
+
+class Stepper(unittest.TestCase):
+    def fork_story(self, columns, rows):
+        """Both sides of a fork, each stepped up to main by itself, by keys alone."""
+        program = support.target("x86_64", "test_fork")
+        with Terminal(stepper([program]), columns, rows) as terminal:
+            terminal.wait("at the start")
+            screen = terminal.wait("> main +test_fork.c:17")
+            self.assertIn("s n line", screen)
+
+            terminal.type("F")
+            terminal.wait(r"parent (\d+)  fork returned (\d+)")
+            screen = terminal.wait(r"child (\d+)  born: fork gave 0.*kernel: syscall")
+            parent, child = re.search(r"parent (\d+) +fork returned (\d+)", screen).groups()
+            self.assertRegex(screen, rf"child {child} ")
+            self.assertEqual(len(re.findall(r"spawn_child +test_fork.c:8", screen)), 2)
+
+            for frame in ("__libc_fork|fork", "spawn_child"):  # out of _Fork, out of fork
+                terminal.type("f")
+                terminal.wait(rf"1: process {parent} .*stepped")
+            terminal.wait("code  spawn_child")
+            self.assertRegex(terminal.wait(r"rax [0-9a-f]+"), rf"rax {int(child):x} ")
+
+            terminal.type("Tab")
+            terminal.wait(rf"^ ?2: process {child} ")
+            terminal.type("f")
+            terminal.wait(rf"2: process {child} .*stepped")
+            terminal.type("f")
+            screen = terminal.wait("code  spawn_child.*rax 0 ")
+            self.assertRegex(screen, rf"parent {parent}  fork gave {child}")
+
+            terminal.type("C")
+            screen = terminal.wait("exited 7")
+            terminal.wait("test_fork +exited 0")
+            terminal.wait("expect exit pid=" + child + " status=7")
+            terminal.type("q")
+            terminal.wait("^status 0")
+            self.assertEqual(terminal.settings("before"), terminal.settings("after"))
+
+    def test_fork_at_80x24(self):
+        self.fork_story(80, 24)
+
+    def test_fork_at_132x43(self):
+        self.fork_story(132, 43)
+
+    def test_the_same_screen_each_time(self):
+        """A screen depends on nothing but what it shows."""
+        program = support.target("x86_64", "test_fork")
+        screens = []
+        for _ in range(2):
+            with Terminal(stepper([program])) as terminal:
+                terminal.wait("at the start")
+                terminal.type("F")
+                screens.append(normalised(terminal.wait("born: fork gave 0.*kernel: syscall")))
+                terminal.type("q")
+                terminal.wait("k kills the program")
+                terminal.type("k")
+                terminal.wait("^status 0")
+        self.assertEqual(*screens)
+
+    def test_resize(self):
+        with Terminal(stepper([support.target("x86_64", "test_fork")]), 132, 43) as terminal:
+            screen = terminal.wait("at the start")
+            self.assertIn("events", screen)  # beside the output
+            terminal.resize(80, 24)
+            screen = terminal.wait(r"\A.{0,80}$")
+            terminal.wait("output ─+$")
+            terminal.resize(60, 20)
+            terminal.wait("80x24 is the least: this is 60x20")
+            terminal.resize(100, 30)
+            terminal.wait("at the start")
+            terminal.type("q")
+            terminal.wait("k kills")
+            terminal.type("Escape")
+            terminal.wait("s n line")
+            terminal.type("q", "k")
+            terminal.wait("^status 0")
+
+    def test_help_and_commands(self):
+        with Terminal(stepper([support.target("x86_64", "test_fork")])) as terminal:
+            terminal.wait("at the start")
+            terminal.type("?")
+            terminal.wait("step over calls")
+            terminal.type("NPage")
+            terminal.wait("quit +end: asks")
+            terminal.type("Escape")
+            terminal.wait("code  main")
+            terminal.type(":frobnicate", "Enter")
+            terminal.wait("'frobnicate' is no command")
+            terminal.type("b", "spawn_child", "Enter")
+            terminal.wait("breakpoint 1 at spawn_child")
+            terminal.type("c")
+            terminal.wait("at breakpoint 1")
+            terminal.type("x", "x")
+            terminal.wait("syntax: AT&T")
+            terminal.type("q", "k")
+            terminal.wait("^status 0")
+
+    def test_ended_by_a_signal(self):
+        """The terminal is given back, the program is gone."""
+        program = support.target("x86_64", "test_fork")
+        with Terminal(stepper([program])) as terminal:
+            screen = terminal.wait("1: process (\\d+)")
+            traced = int(re.search(r"process (\d+)", screen).group(1))
+            os.kill(support.tracer_of(traced), signal.SIGTERM)
+            terminal.wait("^status 0")
+            support.wait_until(lambda: not os.path.exists(f"/proc/{traced}"), "the program to end")
+            self.assertEqual(terminal.settings("before"), terminal.settings("after"))
+
+    def test_attached_lives_on(self):
+        with support.Program([support.target("x86_64", "test_loop")]) as program:
+            with Terminal(shlex.join([support.FORKTRACE, "-i", "-p", str(program.pid)])) as terminal:
+                terminal.wait("interrupted")
+                terminal.type("N")  # the call that it waits in goes on waiting
+                terminal.wait(r"1: process \d+ .*runs")
+                terminal.type("q")
+                terminal.wait("d lets it run on")
+                terminal.type("d")
+                terminal.wait("^status 0")
+            self.assertEqual(support.tracer_of(program.pid), 0)
+            program.write(b"x")  # it forks once more, and tells
+            self.assertIn("expect", program.read_line())
+
+
+class Scripted(unittest.TestCase):
+    """Keys from a file, without a terminal."""
+
+    def play(self, command, *lines, columns=80, rows=24, options=()):
+        with tempfile.TemporaryDirectory(prefix="forktrace-keys-") as folder:
+            keys = pathlib.Path(folder, "keys")
+            screen = pathlib.Path(folder, "screen")
+            keys.write_text("\n".join(lines).replace("SCREEN", str(screen)) + "\n")
+            status, _, stderr = support.run_command(
+                [support.FORKTRACE, "-i", f"--keys={keys}", *options, *command],
+                env=support.environment(LINES=str(rows), COLUMNS=str(columns), LC_ALL="C.UTF-8"))
+            return status, screen.read_text() if screen.exists() else "", stderr.decode()
+
+    def test_stripped_static_program_begins_at_its_entry(self):
+        program = support.target("x86_64", "test_fork", "static")
+        with tempfile.TemporaryDirectory() as folder:
+            stripped = f"{folder}/stripped"
+            self.assertEqual(support.run_command(["strip", "-o", stripped, program])[0], 0)
+            status, screen, stderr = self.play([stripped], ":wait stop", ":screen SCREEN", ":quit kill")
+        self.assertEqual((status, stderr), (0, ""))
+        self.assertIn("at the start", screen)
+        self.assertRegex(screen, r"> [0-9a-f]+  .*")
+
+    def test_shell_pipeline(self):
+        status, screen, stderr = self.play(["sh", "-c", "ls / | wc -l; true"], ":wait stop", "F", ":wait stop", ":wait task 2",
+                                           ":wait fork 1", "C", ":wait end", ":screen SCREEN", columns=132, rows=43)
+        self.assertEqual((status, stderr), (0, ""))
+        self.assertRegex(screen, r"sh +exited 0")
+        self.assertRegex(screen, r"wc +exited 0")
+
+    def test_python(self):
+        status, screen, stderr = self.play(["/usr/bin/python3", "-c", "import os; print(os.fork() and os.wait()[1])"],
+                                           ":wait stop", "F", ":wait stop", ":wait task 2", ":wait fork 1",
+                                           ":screen SCREEN", "C", ":wait end")
+        self.assertEqual((status, stderr), (0, ""))
+        self.assertRegex(screen, "fork returned")
+
+    def test_crash_is_held_before_the_signal(self):
+        with tempfile.TemporaryDirectory() as folder:
+            program = support.compile_c(folder, "int main(void) { *(volatile int *)0 = 1; }", "x86_64")
+            status, screen, stderr = self.play([program], ":wait stop", "c", ":wait stop", ":screen SCREEN", "c",
+                                               ":wait end")
+        self.assertEqual((status, stderr), (128 + signal.SIGSEGV, ""))
+        self.assertIn("before SIGSEGV", screen)
+        self.assertIn("main", screen)
+
+    def test_much_output(self):
+        status, screen, stderr = self.play(["sh", "-c", "seq 200000"], ":wait stop", "c", ":wait end", ":wait output 200000",
+                                           ":screen SCREEN")
+        self.assertEqual((status, stderr), (0, ""))
+        self.assertIn("200000", screen)
+
+    def test_threads(self):
+        status, screen, stderr = self.play([support.target("x86_64", "test_threads")], ":wait stop", "F", ":wait stop",
+                                           "C", ":wait end", ":screen SCREEN")
+        self.assertEqual((status, stderr), (0, ""))
+        self.assertIn("exited 0", screen)
+
+    def test_lines(self):
+        """The source lines that next goes over, as gdb's does."""
+        steps = [line for _ in range(3) for line in ("n", ":wait stop")]
+        status, screen, stderr = self.play([support.target("x86_64", "test_fork")], ":wait stop", *steps, ":screen SCREEN",
+                                           ":quit kill")
+        self.assertEqual((status, stderr), (0, ""))
+        gdb = support.run_command(["gdb", "-nx", "-q", "-batch", "-ex", "break *main", "-ex", "run >/dev/null", "-ex", "next",
+                                   "-ex", "next", "-ex", "next", "-ex", "frame", support.target("x86_64", "test_fork")])[1]
+        line = re.findall(r"test_fork\.c:(\d+)", gdb.decode())[-1]
+        self.assertRegex(screen, rf"code  main\S*  test_fork.c:{line}\b")
+
+    def test_bad_script(self):
+        for line, said in (("<Nokey>", "there is no key called <Nokey>"), (":frobnicate", "no such command"),
+                           (":wait forever", "one waits for")):
+            with self.subTest(line=line):
+                status, _, stderr = self.play([support.target("x86_64", "test_fork")], ":wait stop", line)
+                self.assertEqual(status, 125)
+                self.assertRegex(stderr, rf"^forktrace: .*keys:2: .*{re.escape(said)}")
+
+    def test_no_terminal(self):
+        status, _, stderr = support.run_command([support.FORKTRACE, "-i", "true"])
+        self.assertEqual(status, 125)
+        self.assertIn("needs a terminal", stderr.decode())
+
+
+if __name__ == "__main__":
+    unittest.main()
