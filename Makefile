@@ -143,7 +143,7 @@ clean:
 
 # --- keeping the tree tidy --------------------------------------------------------------------------------------------
 
-C_FILES = $(wildcard tracer/*.h tracer/*/*.[ch] ui/*.[ch] ui/*/*.[ch] targets/*.[ch] tests/*/*.[ch])
+C_FILES = $(wildcard tracer/*.h tracer/*/*.[ch] ui/*.[ch] ui/*/*.[ch] targets/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 TIDY_FILES = $(ENGINE_SOURCES) $(UI_SOURCES)
 
 .PHONY: format lint

@@ -40,6 +40,29 @@ $(BIN)/unit/%: $(OBJECTS)/tests/unit/%.o $(ENGINE) $(COMPILER)
 
 -include $(UNIT_SOURCES:%.c=$(OBJECTS)/%.d)
 
+# --- programs that are stepped through: build/tests/ABI/step_target.VARIANT, with a library bound lazily ----------------
+
+STEP_PROGRAMS := tests/unit/programs
+STEP_FLAGS_o0 := -O0
+STEP_FLAGS_o2 := -O2
+STEP_FLAGS_fp := -O2 -fno-omit-frame-pointer
+STEP_FLAGS_nopie := -O1 -fno-pie -no-pie
+STEP_VARIANTS := o0 o2 fp nopie
+STEP_CFLAGS := -std=gnu17 -Wall -Wextra -Werror -g
+STEP_TARGETS := $(foreach abi,$(TARGET_ABIS),$(STEP_VARIANTS:%=$(BUILD)/tests/$(abi)/step_target.%))
+
+# $(call step_rules,ABI)
+define step_rules
+$(BUILD)/tests/$(1)/libstep.so: $(STEP_PROGRAMS)/step_library.c $(STEP_PROGRAMS)/step_library.h $(TARGET_BUILD)/$(1)/.compiler
+	@mkdir -p $$(@D)
+	$$(call say,CC)$$(CC) $(TARGET_MACHINE_$(1)) $(STEP_CFLAGS) -O1 -fPIC -shared -o $$@ $$<
+
+$(BUILD)/tests/$(1)/step_target.%: $(STEP_PROGRAMS)/step_target.c $(BUILD)/tests/$(1)/libstep.so
+	$$(call say,CC)$$(CC) $(TARGET_MACHINE_$(1)) $(STEP_CFLAGS) -fPIE -pie $$(STEP_FLAGS_$$*) -Wl,-z,lazy -o $$@ $$< \
+		-L$$(@D) -lstep -Wl,-rpath,'$$$$ORIGIN'
+endef
+$(foreach abi,$(TARGET_ABIS),$(eval $(call step_rules,$(abi))))
+
 # --- libdw against libunwind, in a tracer of each ABI -----------------------------------------------------------------
 
 # libunwind unwinds its own ABI alone: for i386 the engine's lower half is built for i386. Debian's libraries for i386
@@ -75,7 +98,7 @@ $(BIN)/unwind_compare_i386: $(I386_OBJECTS)/tests/e2e/unwind_compare.o $(I386_OB
 
 # --- running ----------------------------------------------------------------------------------------------------------
 
-check-run: all unit $(COMPARE_TOOLS)
+check-run: all unit $(COMPARE_TOOLS) $(STEP_TARGETS)
 	@CC='$(CC)' tests/check.py --bin $(BIN) --build $(BUILD) $(if $(TESTS),-k '$(TESTS)')
 
 # --- bench: speed beside the peers, as ratios in one run; BENCH_FLAGS=--quick for a few rounds, --help for more --------

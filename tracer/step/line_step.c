@@ -3,9 +3,6 @@
 
 #include "step/plan.h"
 
-/* A stub of the PLT: endbr, and a jump through its slot. */
-enum { STUB_MAX = 3 };
-
 /* --- frames and inlined bodies ----------------------------------------------------------------------------------- */
 
 /* The canonical frame address of the innermost frame; 0: not known. */
@@ -107,24 +104,52 @@ static void end(struct step_plan *plan, const struct step_look *look, struct ste
 /* --- calls -----------------------------------------------------------------------------------------------------------
  */
 
-/* Does the pc stand in what leads from a call to its function: a jump through memory, or the landing in front of it? */
-static bool in_stub(struct step_plan *plan, const struct step_view *view, const struct step_look *look)
+/* From a call to its function through the PLT: endbr, a jump through the function's slot, and, at the first call, a
+ * push and jumps into the dynamic loader, which finds the function, writes the slot and goes there with the stack as it
+ * was (its calls are run over). More instructions than this are something else. */
+enum { STUB_INSTRUCTIONS_MAX = 500 };
+
+static bool is_endbr(const struct step_view *view, uint64_t pc)
 {
 	static const uint8_t endbr[] = {0xf3, 0x0f, 0x1e};
-	struct instruction instruction;
 	uint8_t bytes[sizeof(endbr)];
-	struct error *error;
+	struct error *error = view->read(view->context, pc, bytes, sizeof(bytes));
+	bool found = !error && !memcmp(bytes, endbr, sizeof(bytes));
 
-	if (plan->stub++ >= STUB_MAX || !step_decode(plan, view, look, &instruction))
-		return false;
-	if (instruction.kind == INSTRUCTION_JUMP)
-		return !instruction.direct;
-	error = view->read(view->context, look->pc, bytes, sizeof(bytes));
-	if (error) {
-		error_destroy(error);
-		return false;
+	error_destroy(error);
+	return found;
+}
+
+/* Is the instruction at the function's place, with the stack as the call left it, one of a stub? */
+static bool is_stub(const struct step_view *view, const struct instruction *instruction)
+{
+	switch (instruction->kind) {
+	case INSTRUCTION_JUMP:
+		return true;
+	case INSTRUCTION_PUSH: /* of a constant: no function begins with that */
+		return instruction->source == REGISTER_NONE && !instruction->memory.used;
+	default:
+		return is_endbr(view, instruction->address);
 	}
-	return !memcmp(bytes, endbr, sizeof(bytes));
+}
+
+/* Goes on in the stub that the task stands in. False: it stands in a function. */
+static bool follow_stub(struct step_plan *plan, const struct step_view *view, const struct step_look *look,
+			struct step_action *action)
+{
+	struct instruction instruction;
+	uint64_t entry_sp = plan->call_sp - arch_of(look->abi)->word_size;
+
+	if (plan->kind != STEP_LINE || look->sp > entry_sp || plan->stub++ >= STUB_INSTRUCTIONS_MAX ||
+	    !step_decode(plan, view, look, &instruction))
+		return false;
+	if (look->sp == entry_sp && !is_stub(view, &instruction))
+		return false;
+	if (step_is_call(&instruction))
+		step_run_return(plan, look->pc + instruction.length, look->sp, GOAL_STUB, action);
+	else
+		step_instruction(plan, look, action);
+	return true;
 }
 
 /* A call was executed: into a function with lines behind its prologue, over any other. */
@@ -137,9 +162,7 @@ static void entered(struct step_plan *plan, const struct step_view *view, const 
 		step_run(plan, place->body, 0, look->sp, GOAL_END, action);
 	else if (look->has_line)
 		end(plan, look, action);
-	else if (in_stub(plan, view, look))
-		step_instruction(plan, look, action);
-	else
+	else if (!follow_stub(plan, view, look, action))
 		step_run_return(plan, plan->returns, plan->call_sp, GOAL_RETURN, action);
 }
 
@@ -200,6 +223,21 @@ static void arrived_in_body(struct step_plan *plan, const struct step_view *view
 		go_on(plan, view, look, action);
 }
 
+/* In the middle of another line: that is now the one to be left. What is no statement has a frame, and no line. */
+static void goes_on_in(struct step_plan *plan, const struct step_view *view, const struct step_look *look,
+		       bool same_bodies)
+{
+	const struct line_place *place = &look->line.place;
+
+	if (!place->within_statement && same_bodies)
+		return;
+	set_from(plan, view, look, beginning_bodies(place));
+	if (!place->within_statement)
+		plan->from.line = 0;
+	if (!place->within_statement)
+		plan->from.start = plan->from.end = 0;
+}
+
 /* The step has left the instruction that it was at, by whatever way. */
 static void arrived(struct step_plan *plan, const struct step_view *view, const struct step_look *look,
 		    struct step_action *action)
@@ -210,7 +248,8 @@ static void arrived(struct step_plan *plan, const struct step_view *view, const 
 		arrived_without_line(plan, view, look, action);
 		return;
 	}
-	if (plan->from.file && look->pc >= plan->from.start && look->pc < plan->from.end) {
+	if (look->pc >= plan->from.start && look->pc < plan->from.end && in_same_bodies(plan, place) &&
+	    place->inlined_count == plan->from.depth) {
 		go_on(plan, view, look, action);
 		return;
 	}
@@ -224,9 +263,7 @@ static void arrived(struct step_plan *plan, const struct step_view *view, const 
 	} else if (other_line && place->statement) {
 		end(plan, look, action);
 	} else {
-		/* In the middle of another line: that is now the one to be left. What is no statement is none. */
-		if (place->within_statement || !same_bodies)
-			set_from(plan, view, look, beginning_bodies(place));
+		goes_on_in(plan, view, look, same_bodies);
 		go_on(plan, view, look, action);
 	}
 }
@@ -282,11 +319,12 @@ void step_line_reached(struct step_plan *plan, const struct step_view *view, str
 {
 	struct step_look look;
 
-	plan->call = plan->call && plan->goal == GOAL_HANDLER;
 	if (!step_look(view, &look, action))
 		return;
 	if (plan->goal == GOAL_HANDLER && look.pc == plan->pc)
 		step_instruction(plan, &look, action); /* what the signal came before */
+	else if (plan->goal == GOAL_STUB)
+		entered(plan, view, &look, action);
 	else
 		arrived(plan, view, &look, action);
 }

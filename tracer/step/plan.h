@@ -8,6 +8,7 @@
 enum step_goal {
 	GOAL_END,     /* the step ends there */
 	GOAL_RETURN,  /* a call was run over */
+	GOAL_STUB,    /* the same, in a stub */
 	GOAL_CALLER,  /* code without lines has returned, or a signal's trampoline */
 	GOAL_HANDLER, /* a signal's handler has returned, to the instruction that was to be executed */
 };

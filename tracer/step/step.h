@@ -21,10 +21,10 @@ enum step_kind {
 	 * not end it. */
 	STEP_OVER_INSTRUCTION,
 	/* To the begin of a statement of another line, or of this line in another frame. Into a call whose function has
-	 * lines (behind its prologue), through a stub of the PLT too once its slot is bound; over all other calls and
-	 * over signal handlers. From a return into the middle of the caller's line it goes on to the next statement.
-	 * Unlike gdb's it enters a call within one line (a recursive function written in one line), and it does not
-	 * stop in code with the line number 0. */
+	 * lines (behind its prologue), through the PLT too, also where the dynamic loader binds the call; over
+	 * all other calls and over signal handlers. From a return into the middle of the caller's line it goes on to
+	 * the next statement. Unlike gdb's it enters a call within one line (a recursive function written in one line),
+	 * and it does not stop in code with the line number 0. */
 	STEP_LINE,
 	/* The same, over all calls, and over inlined bodies deeper than the one it begins in. */
 	STEP_OVER_LINE,

@@ -1,0 +1,211 @@
+/* step/ over real programs, instruction by instruction beside gdb: both must stop at the same places. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "skipping.h"
+#include "stack_fixture.h"
+
+#if defined(__x86_64__)
+
+#include "step_fixture.h"
+
+#define PROGRAM(variant) "build/tests/x86_64/step_target." variant
+
+/* --- the referee ------------------------------------------------------------------------------------------------- */
+
+struct place {
+	uint64_t pc;
+	char function[64];
+};
+
+struct places {
+	size_t count;
+	struct place items[512];
+};
+
+static const char *const commands[] = {
+    [STEP_INSTRUCTION] = "stepi", [STEP_OVER_INSTRUCTION] = "nexti", [STEP_LINE] = "step",
+    [STEP_OVER_LINE] = "next",    [STEP_FINISH] = "finish",
+};
+
+/* One comparison: `count` steps from where gdb's breakpoint at `start` stops. */
+struct course {
+	enum step_kind kind;
+	unsigned count;
+	const char *start;
+	const char *const *arguments;
+};
+
+static void add_place(struct places *places, uint64_t pc, const char *function)
+{
+	assert_true(places->count < sizeof(places->items) / sizeof(*places->items));
+
+	struct place *place = &places->items[places->count++];
+
+	place->pc = pc;
+	snprintf(place->function, sizeof(place->function), "%s", function);
+}
+
+static void ask_gdb(const struct course *course, struct places *places)
+{
+	char request[512], line[512];
+	int used = snprintf(request, sizeof(request), "%s %u %s", commands[course->kind], course->count, course->start);
+	unsigned long long pc;
+	char function[64];
+
+	for (size_t i = 0; course->arguments[i]; i++)
+		used += snprintf(request + used, sizeof(request) - (size_t)used, " %s", course->arguments[i]);
+	setenv("FORKTRACE_STEP", request, 1);
+
+	FILE *gdb = popen("gdb -nx -batch -x tests/unit/step_referee.py </dev/null 2>/dev/null", "r");
+
+	assert_non_null(gdb);
+	places->count = 0;
+	while (fgets(line, sizeof(line), gdb)) {
+		if (sscanf(line, "@%llx %63s", &pc, function) == 2)
+			add_place(places, pc, function);
+	}
+	pclose(gdb);
+	unsetenv("FORKTRACE_STEP");
+}
+
+/* Where a plan stops, from gdb's first place on. */
+static void ask_plan(const struct course *course, const struct place *first, struct places *places)
+{
+	struct stepped stepped;
+
+	places->count = 0;
+	stepped_start(&stepped, course->arguments);
+	do_step(&stepped, STEP_RUN_TO, 0, first->pc);
+	assert_int_equal(stepped_pc(&stepped), first->pc);
+	add_place(places, first->pc, first->function);
+	for (unsigned i = 0; i < course->count; i++) {
+		struct step_action action = do_step(&stepped, course->kind, 0, 0);
+		struct step_line line;
+
+		if (action.kind == STEP_FAILED)
+			fail_msg("step %u: %s", i, action.reason);
+		if (stepped.ended)
+			break;
+
+		uint64_t pc = stepped_pc(&stepped);
+
+		if (!view_line(&stepped, pc, &line))
+			break;
+		add_place(places, pc, function_at(&stepped, pc, action.before_inlined));
+	}
+	stepped_end(&stepped);
+}
+
+/* gdb shows the begin of an inlined body first as the call, then as the body: STEP_LINE enters at once. */
+static void join_same_places(struct places *places)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < places->count; i++) {
+		if (count && places->items[count - 1].pc == places->items[i].pc)
+			count--;
+		places->items[count++] = places->items[i];
+	}
+	places->count = count;
+}
+
+static void compare(const struct course *course)
+{
+	static struct places expected, found;
+
+	ask_gdb(course, &expected);
+	if (!expected.count)
+		skip_because("gdb cannot run a program here");
+	if (course->kind == STEP_LINE)
+		join_same_places(&expected);
+	ask_plan(course, &expected.items[0], &found);
+	for (size_t i = 0; i < expected.count && i < found.count; i++) {
+		const struct place *other = &expected.items[i], *place = &found.items[i];
+
+		if (getenv("SHOW"))
+			printf("%s %zu: gdb %lx %s, plan %lx %s\n", commands[course->kind], i, other->pc,
+			       other->function, place->pc, place->function);
+		if (place->pc != other->pc || strcmp(place->function, other->function) != 0)
+			fail_msg("%s %s, step %zu of %s: gdb stops at %lx in %s, the plan at %lx in %s",
+				 course->arguments[0], course->start, i, commands[course->kind], other->pc,
+				 other->function, place->pc, place->function);
+	}
+	assert_int_equal(found.count, expected.count);
+	assert_true(found.count > 2);
+}
+
+/* --- tests ------------------------------------------------------------------------------------------------------- */
+
+static const char *const *arguments_of(const char *program)
+{
+	static const char *arguments[2];
+
+	arguments[0] = program;
+	return arguments;
+}
+
+static void everything_in(const char *program)
+{
+	static const enum step_kind kinds[] = {STEP_LINE, STEP_OVER_LINE, STEP_INSTRUCTION, STEP_OVER_INSTRUCTION};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		struct course course = {kinds[i], 400, "everything", arguments_of(program)};
+
+		if (kinds[i] == STEP_INSTRUCTION)
+			course.count = 200;
+		compare(&course);
+	}
+}
+
+static void without_optimisation(void **state)
+{
+	(void)state;
+	everything_in(PROGRAM("o0"));
+}
+
+static void optimised(void **state)
+{
+	(void)state;
+	everything_in(PROGRAM("o2"));
+}
+
+static void optimised_with_frame_pointers(void **state)
+{
+	(void)state;
+	everything_in(PROGRAM("fp"));
+}
+
+static void at_fixed_addresses(void **state)
+{
+	(void)state;
+	everything_in(PROGRAM("nopie"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(without_optimisation),
+	    cmocka_unit_test(optimised),
+	    cmocka_unit_test(optimised_with_frame_pointers),
+	    cmocka_unit_test(at_fixed_addresses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#else
+
+int main(void)
+{
+	return 0; /* the harness is x86_64's */
+}
+
+#endif
