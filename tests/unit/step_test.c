@@ -27,7 +27,7 @@ struct place {
 
 struct places {
 	size_t count;
-	struct place items[512];
+	struct place items[1024];
 };
 
 static const char *const commands[] = {
@@ -40,6 +40,7 @@ struct course {
 	enum step_kind kind;
 	unsigned count;
 	const char *start;
+	unsigned ignored; /* times that the breakpoint is passed before */
 	const char *const *arguments;
 };
 
@@ -56,12 +57,13 @@ static void add_place(struct places *places, uint64_t pc, const char *function)
 static void ask_gdb(const struct course *course, struct places *places)
 {
 	char request[512], line[512];
-	int used = snprintf(request, sizeof(request), "%s %u %s", commands[course->kind], course->count, course->start);
+	int used = snprintf(request, sizeof(request), "%s|%u|%s|%u", commands[course->kind], course->count,
+			    course->start, course->ignored);
 	unsigned long long pc;
 	char function[64];
 
 	for (size_t i = 0; course->arguments[i]; i++)
-		used += snprintf(request + used, sizeof(request) - (size_t)used, " %s", course->arguments[i]);
+		used += snprintf(request + used, sizeof(request) - (size_t)used, "|%s", course->arguments[i]);
 	setenv("FORKTRACE_STEP", request, 1);
 
 	FILE *gdb = popen("gdb -nx -batch -x tests/unit/step_referee.py </dev/null 2>/dev/null", "r");
@@ -83,7 +85,8 @@ static void ask_plan(const struct course *course, const struct place *first, str
 
 	places->count = 0;
 	stepped_start(&stepped, course->arguments);
-	do_step(&stepped, STEP_RUN_TO, 0, first->pc);
+	for (unsigned i = 0; i <= course->ignored; i++)
+		do_step(&stepped, STEP_RUN_TO, 0, first->pc);
 	assert_int_equal(stepped_pc(&stepped), first->pc);
 	add_place(places, first->pc, first->function);
 	for (unsigned i = 0; i < course->count; i++) {
@@ -97,9 +100,11 @@ static void ask_plan(const struct course *course, const struct place *first, str
 
 		uint64_t pc = stepped_pc(&stepped);
 
-		if (!view_line(&stepped, pc, &line))
+		bool has_line = view_line(&stepped, pc, &line);
+
+		if (!has_line && course->kind != STEP_INSTRUCTION && course->kind != STEP_OVER_INSTRUCTION)
 			break;
-		add_place(places, pc, function_at(&stepped, pc, action.before_inlined));
+		add_place(places, pc, has_line ? function_at(&stepped, pc, action.before_inlined) : "");
 	}
 	stepped_end(&stepped);
 }
@@ -120,55 +125,71 @@ static void join_same_places(struct places *places)
 static void compare(const struct course *course)
 {
 	static struct places expected, found;
+	static int missing = -1;
+
+	if (missing < 0)
+		missing = system("gdb -nx -batch -ex 'python print(1)' >/dev/null 2>&1");
+	if (missing)
+		skip_because("there is no gdb with Python");
 
 	ask_gdb(course, &expected);
 	if (!expected.count)
-		skip_because("gdb cannot run a program here");
+		fail_msg("gdb told nothing of %s from %s on", course->arguments[0], course->start);
 	if (course->kind == STEP_LINE)
 		join_same_places(&expected);
 	ask_plan(course, &expected.items[0], &found);
-	for (size_t i = 0; i < expected.count && i < found.count; i++) {
-		const struct place *other = &expected.items[i], *place = &found.items[i];
+	for (size_t i = 0; i < expected.count || i < found.count; i++) {
+		static const struct place nowhere = {.function = "the end"};
+		const struct place *other = i < expected.count ? &expected.items[i] : &nowhere;
+		const struct place *place = i < found.count ? &found.items[i] : &nowhere;
 
 		if (getenv("SHOW"))
 			printf("%s %zu: gdb %lx %s, plan %lx %s\n", commands[course->kind], i, other->pc,
 			       other->function, place->pc, place->function);
-		if (place->pc != other->pc || strcmp(place->function, other->function) != 0)
+		if (place->pc != other->pc || (place->function[0] && strcmp(place->function, other->function) != 0))
 			fail_msg("%s %s, step %zu of %s: gdb stops at %lx in %s, the plan at %lx in %s",
 				 course->arguments[0], course->start, i, commands[course->kind], other->pc,
 				 other->function, place->pc, place->function);
 	}
-	assert_int_equal(found.count, expected.count);
-	assert_true(found.count > 2);
+	assert_true(found.count > 1);
 }
 
 /* --- tests ------------------------------------------------------------------------------------------------------- */
 
-static const char *const *arguments_of(const char *program)
-{
-	static const char *arguments[2];
-
-	arguments[0] = program;
-	return arguments;
-}
-
 static void everything_in(const char *program)
 {
-	static const enum step_kind kinds[] = {STEP_LINE, STEP_OVER_LINE, STEP_INSTRUCTION, STEP_OVER_INSTRUCTION};
+	const char *arguments[] = {program, NULL};
+	const struct course courses[] = {
+	    {STEP_LINE, 400, "everything", 0, arguments},
+	    {STEP_OVER_LINE, 400, "everything", 0, arguments},
+	    {STEP_LINE, 400, "main", 0, arguments},
+	    {STEP_INSTRUCTION, 300, "everything", 0, arguments},
+	    {STEP_OVER_INSTRUCTION, 300, "everything", 0, arguments},
+	    {STEP_FINISH, 2, "leaf", 0, arguments},
+	};
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		struct course course = {kinds[i], 400, "everything", arguments_of(program)};
+	for (size_t i = 0; i < sizeof(courses) / sizeof(*courses); i++)
+		compare(&courses[i]);
+}
 
-		if (kinds[i] == STEP_INSTRUCTION)
-			course.count = 200;
-		compare(&course);
-	}
+static void recursion_in(const char *program)
+{
+	const char *arguments[] = {program, NULL};
+	const struct course courses[] = {
+	    {STEP_FINISH, 3, "recurse", 2, arguments},
+	    {STEP_OVER_LINE, 20, "recurse", 1, arguments},
+	    {STEP_OVER_INSTRUCTION, 60, "recurse", 1, arguments},
+	};
+
+	for (size_t i = 0; i < sizeof(courses) / sizeof(*courses); i++)
+		compare(&courses[i]);
 }
 
 static void without_optimisation(void **state)
 {
 	(void)state;
 	everything_in(PROGRAM("o0"));
+	recursion_in(PROGRAM("o0"));
 }
 
 static void optimised(void **state)
@@ -187,6 +208,23 @@ static void at_fixed_addresses(void **state)
 {
 	(void)state;
 	everything_in(PROGRAM("nopie"));
+	recursion_in(PROGRAM("nopie"));
+}
+
+/* Programs that fork: the children go their own way. */
+static void forking(void **state)
+{
+	static const char *const deep[] = {"build/tests/x86_64/test_deep", NULL};
+	static const char *const nested[] = {"build/tests/x86_64/test_nested", NULL};
+	static const struct course courses[] = {
+	    {STEP_OVER_LINE, 400, "main", 0, deep},   {STEP_LINE, 400, "main", 0, deep},
+	    {STEP_OVER_LINE, 400, "main", 0, nested}, {STEP_LINE, 400, "main", 0, nested},
+	    {STEP_FINISH, 40, "fork_here", 0, deep},  {STEP_FINISH, 1, "grow", 0, nested},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(courses) / sizeof(*courses); i++)
+		compare(&courses[i]);
 }
 
 int main(void)
@@ -196,6 +234,7 @@ int main(void)
 	    cmocka_unit_test(optimised),
 	    cmocka_unit_test(optimised_with_frame_pointers),
 	    cmocka_unit_test(at_fixed_addresses),
+	    cmocka_unit_test(forking),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,7 @@ static size_t add_row(struct line_row *rows, size_t count, struct line_row row)
 
 	bool prologue_end = row.prologue_end || last->prologue_end;
 
-	if (row.statement || !last->statement || row.file != last->file)
+	if (row.statement || !last->statement)
 		*last = row;
 	last->prologue_end = prologue_end;
 	return count;

@@ -20,8 +20,9 @@ struct line_table {
 	struct line_row rows[]; /* by ascending address */
 };
 
-/* The unit's, made at the first call and kept with the symbols. Of the rows that one address has the last counts, as in
- * gdb: a statement of the same file before what is none. What has the line number 0 belongs to the line before it. */
+/* The unit's, made at the first call and kept with the symbols. Of the rows that one address has the last one counts
+ * that is a statement, or the last where none is, as in gdb (dwarf2/read.c, lnp_state_machine::record_line). What has
+ * the line number 0 belongs to the line before it. */
 const struct line_table *line_table_of(struct symbols *symbols, Dwarf_Die *unit);
 
 /* The row that `address` lies in; NULL where it has no line. The next one is behind it: the last of a table has no
