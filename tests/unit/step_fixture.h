@@ -23,7 +23,8 @@ struct stepped {
 	struct string_pool *pool;
 	struct log log;
 	struct capture *capture;
-	const char *lines_of[2]; /* what the paths end with of the files whose lines are seen */
+	const char *lines_of[2];           /* what the paths end with of the files whose lines are seen */
+	uint64_t hidden_start, hidden_end; /* addresses whose lines are not */
 	struct step_plan plan;
 	struct step_view view;
 	uint64_t handler;  /* its first instruction: where step_signal is called; 0: none */
@@ -70,6 +71,8 @@ static bool view_line(void *context, uint64_t address, struct step_line *line)
 
 	if (!module || (!ends_with(module->file->path, stepped->lines_of[0]) &&
 			!ends_with(module->file->path, stepped->lines_of[1])))
+		return false;
+	if (address >= stepped->hidden_start && address < stepped->hidden_end)
 		return false;
 	if (!lines_at(module->file, address - module->start, &place))
 		return false;
@@ -210,6 +213,7 @@ static struct step_action do_step(struct stepped *stepped, enum step_kind kind, 
 	return action;
 }
 
+/* A function of the program; 0: it has none of this name. */
 static uint64_t address_of(struct stepped *stepped, const char *symbol)
 {
 	const struct module_map *map;
@@ -221,7 +225,6 @@ static uint64_t address_of(struct stepped *stepped, const char *symbol)
 		    symbols_find(map->modules[i].file, symbol, &address))
 			return map->modules[i].start + address;
 	}
-	fail_msg("no symbol %s", symbol);
 	return 0;
 }
 
