@@ -10,7 +10,7 @@
 
 #include "step/step.h"
 #include "symbol/symbols.h"
-#include "unwind/unwound.h"
+#include "unwind/capture.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -85,18 +85,8 @@ static bool view_caller(void *context, unsigned frame, uint64_t *pc, uint64_t *s
 	struct stepped *stepped = context;
 	struct registers registers = read_registers(stepped->pid);
 	struct capture_hint hint = {0};
-	struct unwound *unwound;
 
-	assert_null(capture_unwind(stepped->capture, stepped->space, &registers, &hint, &unwound));
-
-	bool known = frame + 1 < unwound->count;
-
-	if (known) {
-		*pc = unwound->frames[frame + 1].pc;
-		*sp = unwound->frames[frame + 1].sp;
-	}
-	unwound_unref(unwound);
-	return known;
+	return capture_caller(stepped->capture, stepped->space, &registers, &hint, frame, pc, sp);
 }
 
 /* --- the task ---------------------------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* The line table of one compilation unit, with one row for each address: internal to lines.c and lines_find.c. */
+/* The line table of one compilation unit, with one row for each address: internal to lines.c. */
 #ifndef FORKTRACE_SYMBOL_LINE_TABLE_H
 #define FORKTRACE_SYMBOL_LINE_TABLE_H
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "symbol/line_table.h"
 #include "symbol/lines.h"
+#include "symbol/symbols_internal.h"
 
 /* --- lines ------------------------------------------------------------------------------------------------------- */
 
@@ -78,21 +78,34 @@ static bool line_counts(struct search *search, const char *file, int line)
 		return false;
 	if (!search->file || line < search->line) {
 		search->candidates.count = 0;
-		search->file = file;
+		search->file = string_intern(search->symbols->strings, file);
 		search->line = line;
 	}
 	return true;
 }
 
+/* All rows: where several statements begin at one address (the call of an inlined body, and what is in it), lines_at
+ * knows the last, and each is a line that can be asked for. */
 static void search_unit(struct search *search, Dwarf_Die *unit, Dwarf_Addr bias)
 {
-	const struct line_table *table = line_table_of(search->symbols, unit);
+	Dwarf_Lines *lines;
+	size_t count;
 
-	for (size_t i = 0; i < table->count; i++) {
-		const struct line_row *row = &table->rows[i];
+	if (dwarf_getsrclines(unit, &lines, &count))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		Dwarf_Line *row = dwarf_onesrcline(lines, i);
+		const char *file = dwarf_linesrc(row, NULL, NULL);
+		Dwarf_Addr address;
+		bool statement = false, end = true;
+		int line = 0;
 
-		if (row->file && row->statement && line_counts(search, row->file, row->line))
-			add_candidate(search, unit, bias, row->address);
+		dwarf_linebeginstatement(row, &statement);
+		dwarf_lineendsequence(row, &end);
+		dwarf_lineno(row, &line);
+		if (file && statement && !end && line > 0 && !dwarf_lineaddr(row, &address) &&
+		    line_counts(search, file, line))
+			add_candidate(search, unit, bias, address);
 	}
 }
 
