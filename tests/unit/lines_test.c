@@ -286,7 +286,7 @@ static void lines_are_found_where_gdb_breaks(void **state)
 {
 	static const char *const plain[] = {"build/tests/x86_64/step_target.o0", "build/tests/i386/step_target.o0",
 					    "build/tests/x86_64/step_target.o2", "build/tests/i386/step_target.o2"};
-	static const int lines[] = {21, 22, 29, 36, 58, 108};
+	static const int lines[] = {21, 22, 29, 36, 58, 114};
 
 	(void)state;
 	if (!gdb_is_there())

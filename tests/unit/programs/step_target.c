@@ -70,7 +70,10 @@ static KEEP void copy(char *to, const char *from, unsigned long size)
 	sink += 1;
 }
 
+/* All of it in one line. */
+/* clang-format off */
 static KEEP int fibonacci(int n) { return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2); }
+/* clang-format on */
 
 static void handler(int number)
 {
@@ -90,7 +93,10 @@ static KEEP int signalled(int pid)
 	int result = 0;
 
 #if defined(__x86_64__)
-	__asm__ volatile("syscall" : "=a"(result) : "0"(62 /* kill */), "D"(pid), "S"(SIGUSR1) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "0"(62 /* kill */), "D"(pid), "S"(SIGUSR1)
+			 : "rcx", "r11", "memory");
 #else
 	__asm__ volatile("int $0x80" : "=a"(result) : "0"(37 /* kill */), "b"(pid), "c"(SIGUSR1) : "memory");
 #endif
