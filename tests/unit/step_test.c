@@ -264,9 +264,12 @@ static void forking(void **state)
 	static const char *const deep[] = {"build/tests/x86_64/test_deep", NULL};
 	static const char *const nested[] = {"build/tests/x86_64/test_nested", NULL};
 	static const struct course courses[] = {
-	    {STEP_OVER_LINE, 400, "main", 0, deep},   {STEP_LINE, 150, "main", 0, deep},
-	    {STEP_OVER_LINE, 400, "main", 0, nested}, {STEP_LINE, 400, "main", 0, nested},
-	    {STEP_FINISH, 40, "fork_here", 0, deep},  {STEP_FINISH, 1, "grow", 0, nested},
+	    {STEP_OVER_LINE, 400, "main", 0, deep},
+	    {STEP_LINE, 150, "main", 0, deep},
+	    {STEP_OVER_LINE, 400, "main", 0, nested},
+	    {STEP_LINE, 22, "main", 0, nested}, /* then it waits, as often as it takes */
+	    {STEP_FINISH, 40, "fork_here", 0, deep},
+	    {STEP_FINISH, 1, "grow", 0, nested},
 	};
 
 	(void)state;
