@@ -104,6 +104,12 @@ static void send_version(void)
 	send(GUEST_VERSION, chunk, read_file("/proc/version", chunk, sizeof(chunk)));
 }
 
+/* The kernel's build id is among them. */
+static void send_notes(void)
+{
+	send(GUEST_NOTES, chunk, read_file("/sys/kernel/notes", chunk, sizeof(chunk)));
+}
+
 /* The vDSO: in the auxiliary vector, behind the arguments and the environment; null: the kernel gives none. */
 static const u8 *find_vdso(const u32 *stack)
 {
@@ -426,6 +432,7 @@ __attribute__((used)) void begin(const u32 *stack)
 	send_number(GUEST_HELLO, GUEST_PROTOCOL_VERSION);
 	show_addresses();
 	send_version();
+	send_notes();
 	send_symbols(find_vdso(stack));
 	input_open();
 	send_number(GUEST_READY, (u32)execve_instruction);

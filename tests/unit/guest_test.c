@@ -72,6 +72,8 @@ static void boots_and_keeps_a_snapshot(void **state)
 	assert_int_equal(guest_kallsyms(guest, &size)[size - 1], '\n');
 	assert_memory_equal(guest_vdso(guest, &size), "\177ELF", 4);
 	assert_true(size > 1024);
+	guest_build_id(guest, &size);
+	assert_int_equal(size, 20); /* Debian's kernels have one: a SHA-1 */
 	assert_true(guest_exec_address(guest) > 0x08000000);
 	assert_int_equal(strchr("23456", guest_release(guest)[0]) != NULL, 1);
 	run_fork(guest);
@@ -92,6 +94,8 @@ static void restores_the_snapshot(void **state)
 
 	assert_true(guest_from_snapshot(guest));
 	assert_non_null(strstr(guest_kallsyms(guest, &size), " entry_INT80_32\n"));
+	guest_build_id(guest, &size);
+	assert_int_equal(size, 20);
 	run_fork(guest);
 	guest_destroy(guest);
 	tell("a warm run of the dynamic test_fork", begin);

@@ -278,6 +278,12 @@ const char *guest_release(const struct guest *guest)
 	return guest->facts.release;
 }
 
+const uint8_t *guest_build_id(const struct guest *guest, size_t *size)
+{
+	*size = guest->facts.build_id_size;
+	return guest->facts.build_id;
+}
+
 uint32_t guest_exec_address(const struct guest *guest)
 {
 	return guest->facts.exec_address;

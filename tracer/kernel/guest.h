@@ -39,6 +39,9 @@ void guest_destroy(struct guest *guest);
 const char *guest_kallsyms(const struct guest *guest, size_t *size);
 const void *guest_vdso(const struct guest *guest, size_t *size); /* the image; size 0: none */
 const char *guest_release(const struct guest *guest);            /* "6.1.0-50-686" */
+/* The kernel's build id, at most GUEST_BUILD_ID_MAX bytes; size 0: not known. */
+enum { GUEST_BUILD_ID_MAX = 64 };
+const uint8_t *guest_build_id(const struct guest *guest, size_t *size);
 uint32_t guest_exec_address(const struct guest *guest);
 bool guest_from_snapshot(const struct guest *guest);
 
@@ -73,8 +76,8 @@ struct error *guest_send_input(struct guest *guest, const void *bytes, size_t si
  * power management timer, extended over its wrap at 24 bits where calls come less than 4.6 guest seconds apart). False:
  * not to be had.
  *
- * It is asked for over the stub, with GUEST_TIME_COMMAND as a monitor command (qRcmd, 0.06 ms), whose answer this takes.
- * Over QMP it takes 1 ms: QEMU's monitors take one byte in each turn of its loop. */
+ * It is asked for over the stub, with GUEST_TIME_COMMAND as a monitor command (qRcmd, 0.06 ms), whose answer this
+ * takes. Over QMP it takes 1 ms: QEMU's monitors take one byte in each turn of its loop. */
 #define GUEST_TIME_COMMAND "i /w 0x608"
 bool guest_time_answer(struct guest *guest, const char *answer, uint64_t *ns);
 

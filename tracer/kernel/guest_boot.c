@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "kernel/guest_protocol.h"
+#include "parse/elf_header.h"
 
 /* How far PID 1 has come. */
 struct progress {
@@ -36,6 +37,19 @@ static char *take_release(const char *text, size_t size)
 	return memory_strndup(text + begin, end - begin);
 }
 
+/* The kernel's notes, an ELF PT_NOTE segment: elf(5). */
+static void take_build_id(struct guest_facts *facts, const struct guest_frame *frame)
+{
+	enum { NOTE_ALIGNMENT = 4 };
+	size_t offset, length;
+
+	if (!elf_build_id_find(frame->bytes, frame->size, NOTE_ALIGNMENT, &offset, &length) ||
+	    length > sizeof(facts->build_id))
+		return;
+	memcpy(facts->build_id, frame->bytes + offset, length);
+	facts->build_id_size = (uint32_t)length;
+}
+
 static struct error *take_frame(struct guest_facts *facts, const struct guest_frame *frame, struct progress *progress)
 {
 	uint32_t version;
@@ -49,6 +63,9 @@ static struct error *take_frame(struct guest_facts *facts, const struct guest_fr
 	case GUEST_VERSION:
 		free(facts->release);
 		facts->release = take_release(frame->bytes, frame->size);
+		return NULL;
+	case GUEST_NOTES:
+		take_build_id(facts, frame);
 		return NULL;
 	case GUEST_KALLSYMS:
 		if (!guest_frame_number(frame, 0, 3, &progress->symbols_address) ||

@@ -5,10 +5,10 @@
  * where it has that port (PID 1 then sleeps until one comes), and PID 1 itself where it has not. The program and its
  * files come through the fw_cfg device. So the guest's kernel needs no driver but for its console.
  *
- * PID 1's way: HELLO, VERSION, KALLSYMS, READY; then it waits for GUEST_GO (a snapshot is taken while it does). It then
- * reads and unpacks the payload and forks; the child sends STARTED and calls execve; CREDIT is given. From then on PID
- * 1 passes output on and reaps: EXIT when the program ends, behind all that it wrote (after NOEXEC too: status 127),
- * DONE when no process is left. Then it restarts the machine, which ends QEMU. */
+ * PID 1's way: HELLO, VERSION, NOTES, KALLSYMS, READY; then it waits for GUEST_GO (a snapshot is taken while it does).
+ * It then reads and unpacks the payload and forks; the child sends STARTED and calls execve; CREDIT is given. From then
+ * on PID 1 passes output on and reaps: EXIT when the program ends, behind all that it wrote (after NOEXEC too: status
+ * 127), DONE when no process is left. Then it restarts the machine, which ends QEMU. */
 #ifndef FORKTRACE_KERNEL_GUEST_PROTOCOL_H
 #define FORKTRACE_KERNEL_GUEST_PROTOCOL_H
 
@@ -23,6 +23,7 @@
 /* Frame types, guest to host. Numbers are u32, little endian. */
 #define GUEST_HELLO   'H' /* u32 GUEST_PROTOCOL_VERSION */
 #define GUEST_VERSION 'V' /* the text of /proc/version */
+#define GUEST_NOTES   'B' /* /sys/kernel/notes, the kernel's ELF notes; empty: there is none */
 /* u32 address, u32 size of /proc/kallsyms' text in PID 1's memory, until GUEST_GO (size 0: there is none), u32 size of
  * the vDSO's image behind it (0: likewise). */
 #define GUEST_KALLSYMS 'K'

@@ -20,7 +20,7 @@
 /* Multiples of the page: the stream is read by another process. */
 enum { ALIGNMENT = 4096, NAME_SIZE = 128 };
 
-static const char magic[8] = "FTSNAP1";
+static const char magic[8] = "FTSNAP2";
 
 struct head {
 	char magic[sizeof(magic)];
@@ -31,6 +31,9 @@ struct head {
 	uint32_t exec_address, vdso_size;
 	char qemu[NAME_SIZE]; /* its version: the program may be a script that starts the real one */
 	char release[NAME_SIZE];
+	uint8_t build_id[GUEST_BUILD_ID_MAX];
+	uint32_t build_id_size;
+	uint32_t unused; /* the size is a multiple of 8 without a gap */
 };
 
 static uint64_t stream_offset(uint64_t text_size)
@@ -69,7 +72,7 @@ static bool head_good(const struct head *head, const struct snapshot_key *key, u
 	return !memcmp(head->magic, magic, sizeof(magic)) && !memcmp(&head->key, key, sizeof(*key)) &&
 	       head->size == size && head->text_size > head->vdso_size && head->text_size < size &&
 	       stream_offset(head->text_size) < size && memchr(head->release, '\0', sizeof(head->release)) &&
-	       memchr(head->qemu, '\0', sizeof(head->qemu));
+	       memchr(head->qemu, '\0', sizeof(head->qemu)) && head->build_id_size <= sizeof(head->build_id);
 }
 
 static bool load_facts(int fd, const struct snapshot_key *key, struct snapshot *snapshot, struct guest_facts *facts)
@@ -90,6 +93,8 @@ static bool load_facts(int fd, const struct snapshot_key *key, struct snapshot *
 	facts->release = memory_strdup(head.release);
 	facts->exec_address = head.exec_address;
 	facts->vdso_size = head.vdso_size;
+	facts->build_id_size = head.build_id_size;
+	memcpy(facts->build_id, head.build_id, sizeof(head.build_id));
 	snapshot->qemu = memory_strdup(head.qemu);
 	return lseek(fd, (off_t)stream_offset(head.text_size), SEEK_SET) >= 0;
 }
@@ -171,11 +176,13 @@ static bool write_head(int fd, const struct snapshot_key *key, const struct gues
 	struct head head = {.key = *key,
 			    .text_size = facts->kallsyms.size,
 			    .exec_address = facts->exec_address,
-			    .vdso_size = facts->vdso_size};
+			    .vdso_size = facts->vdso_size,
+			    .build_id_size = facts->build_id_size};
 
 	memcpy(head.magic, magic, sizeof(magic));
 	snprintf(head.release, sizeof(head.release), "%s", facts->release);
 	snprintf(head.qemu, sizeof(head.qemu), "%s", qemu);
+	memcpy(head.build_id, facts->build_id, sizeof(head.build_id));
 	return pwrite(fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
 	       pwrite(fd, facts->kallsyms.data, facts->kallsyms.size, sizeof(head)) == (ssize_t)facts->kallsyms.size &&
 	       lseek(fd, (off_t)stream_offset(head.text_size), SEEK_SET) >= 0;

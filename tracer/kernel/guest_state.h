@@ -15,6 +15,8 @@ struct guest_facts {
 	struct buffer kallsyms; /* the text, and behind it the vDSO's image */
 	uint32_t vdso_size;
 	char *release;
+	uint8_t build_id[GUEST_BUILD_ID_MAX];
+	uint32_t build_id_size; /* 0: the kernel has none, or hides it */
 	uint32_t exec_address;
 };
 
