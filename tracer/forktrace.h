@@ -73,6 +73,8 @@ struct walk_step {
 	bool on_stack;        /* not stopped at: its return address stood on the kernel's stack */
 	bool time_known;
 	uint64_t time_ns; /* the guest's clock, since the first step whose time is known */
+	const char *file; /* source of the instruction; on_stack: of the call before it; NULL: unknown */
+	int line;         /* 0: unknown */
 };
 
 /* All stages: first those that were seen, in the order observed, then, in the order of enum stage, the others. */

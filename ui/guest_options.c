@@ -12,6 +12,7 @@ enum {
 	KEY_CPU,
 	KEY_MEMORY,
 	KEY_APPEND,
+	KEY_DEBUG_INFO,
 	KEY_FILE,
 	KEY_COLD,
 	KEY_FETCH,
@@ -25,6 +26,8 @@ static const struct argp_option option_table[] = {
     {"guest-cpu", KEY_CPU, "MODEL", 0, "QEMU's model of the processor (default: qemu32)", 4},
     {"guest-memory", KEY_MEMORY, "MIB", 0, "Memory in MiB (default: 128)", 4},
     {"guest-append", KEY_APPEND, "ARGS", 0, "Further arguments for the kernel", 4},
+    {"guest-debug-info", KEY_DEBUG_INFO, "VMLINUX", 0,
+     "The same kernel's ELF file with DWARF: source lines and inlined functions for the kernel's frames", 4},
     {"guest-file", KEY_FILE, "HOSTPATH[:GUESTPATH]", 0,
      "One more file or directory for PROGRAM (repeatable); its own libraries come along by themselves", 4},
     {"guest-cold", KEY_COLD, NULL, 0, "Boot the kernel; neither use nor make a snapshot", 4},
@@ -65,6 +68,9 @@ static error_t option_parse(int key, char *value, struct argp_state *state)
 		break;
 	case KEY_APPEND:
 		choices->append = value;
+		break;
+	case KEY_DEBUG_INFO:
+		choices->debug_info = value;
 		break;
 	case KEY_FILE:
 		vector_push(&choices->files, value);

@@ -14,7 +14,8 @@ enum { GUEST_MEMORY_MIN = 32, GUEST_MEMORY_MAX = 2048 }; /* MiB; what a 32-bit m
 struct guest_choices {
 	const char *kernel; /* NULL: the one in the cache directory */
 	const char *cpu, *append;
-	unsigned memory_mib; /* 0: the default */
+	const char *debug_info; /* a vmlinux; NULL: none */
+	unsigned memory_mib;    /* 0: the default */
 	VECTOR(const char *) files;
 	bool cold;
 	bool given; /* any of the above */

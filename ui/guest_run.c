@@ -113,6 +113,7 @@ struct error *guest_run_start(struct session *session, const struct options *opt
 			.append = options->guest.append,
 			.cache = cache,
 			.cold = options->guest.cold},
+	    .debug_info = options->guest.debug_info,
 	    .program = path ? path : program,
 	    .arguments = options->command,
 	    .environment = environment,

@@ -170,17 +170,17 @@ static inline struct fork_record fork_record_make(void)
 static inline struct fork_walk *fork_walk_make(void)
 {
 	static struct fork_walk walk = {{
-	    {STAGE_WRAPPER, false, "fork", NULL, 0xb7dbf500, false, true, 0},
-	    {STAGE_VSYSCALL, false, "__kernel_vsyscall", NULL, 0xb7f8f560, false, true, 41000},
-	    {STAGE_ENTRY, false, "entry_SYSENTER_32", NULL, 0xc5b3b000, false, true, 52000},
-	    {STAGE_DISPATCH, false, "ia32_sys_call", NULL, 0xc50ff000, false, true, 93000},
-	    {STAGE_HANDLER, false, "__ia32_sys_clone", NULL, 0xc5064c12, true, false, 0},
-	    {STAGE_WORKER, false, "kernel_clone", NULL, 0xc5064600, false, true, 121000},
-	    {STAGE_COPY, false, "copy_process.part.0", NULL, 0xc5062d50, false, true, 140000},
-	    {STAGE_WAKE, false, "wake_up_new_task", NULL, 0xc50a1c60, false, true, 1730000},
-	    {STAGE_RETURN_PARENT, false, "__kernel_vsyscall", NULL, 0xb7f8f569, false, true, 2103000},
-	    {STAGE_RETURN_CHILD, true, "__kernel_vsyscall", NULL, 0xb7f8f569, false, true, 2841000},
-	    {STAGE_CHILD_FIRST, true, NULL, "this kernel's symbols have no ret_from_fork", 0, false, false, 0},
+	    {STAGE_WRAPPER, false, "fork", NULL, 0xb7dbf500, false, true, 0, NULL, 0},
+	    {STAGE_VSYSCALL, false, "__kernel_vsyscall", NULL, 0xb7f8f560, false, true, 41000, NULL, 0},
+	    {STAGE_ENTRY, false, "entry_SYSENTER_32", NULL, 0xc5b3b000, false, true, 52000, NULL, 0},
+	    {STAGE_DISPATCH, false, "ia32_sys_call", NULL, 0xc50ff000, false, true, 93000, NULL, 0},
+	    {STAGE_HANDLER, false, "__ia32_sys_clone", NULL, 0xc5064c12, true, false, 0, "kernel/fork.c", 2882},
+	    {STAGE_WORKER, false, "kernel_clone", NULL, 0xc5064600, false, true, 121000, NULL, 0},
+	    {STAGE_COPY, false, "copy_process.part.0", NULL, 0xc5062d50, false, true, 140000, "kernel/fork.c", 2101},
+	    {STAGE_WAKE, false, "wake_up_new_task", NULL, 0xc50a1c60, false, true, 1730000, NULL, 0},
+	    {STAGE_RETURN_PARENT, false, "__kernel_vsyscall", NULL, 0xb7f8f569, false, true, 2103000, NULL, 0},
+	    {STAGE_RETURN_CHILD, true, "__kernel_vsyscall", NULL, 0xb7f8f569, false, true, 2841000, NULL, 0},
+	    {STAGE_CHILD_FIRST, true, NULL, "this kernel's symbols have no ret_from_fork", 0, false, false, 0, NULL, 0},
 	}};
 
 	return &walk;

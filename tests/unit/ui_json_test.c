@@ -136,10 +136,14 @@ static void test_walk(void **state)
 	assert_int_equal(json_array_size(others), 2);
 	assert_string_equal(json_string_value(json_array_get(others, 0)), "sys_clone");
 	step = json_array_get(walk, 6);
+	expect_text(step, "file", "kernel/fork.c");
+	assert_int_equal(json_integer_value(json_object_get(step, "line")), 2101);
 	expect_text(step, "observed", "breakpoint");
 	assert_int_equal(json_integer_value(json_object_get(step, "vtime_ns")), 140000);
 	assert_int_equal(json_array_size(json_object_get(step, "other_names")), 0); /* .part.0 is the compiler's */
 	step = json_array_get(walk, 9);
+	expect_text(step, "file", NULL);
+	assert_true(json_is_null(json_object_get(step, "line")));
 	expect_text(step, "process", "child");
 	assert_int_equal(json_array_size(json_object_get(step, "other_names")), 0);
 	step = json_array_get(walk, 10);

@@ -67,8 +67,29 @@ static void tells_more_when_asked(void **state)
 	expect_piece(&event, &verbose, "\n      in other kernels: _do_fork, do_fork\n");
 	expect_absent(&event, &verbose, "in other kernels: copy_process"); /* .part.0 is the compiler's */
 	expect_absent(&event, &verbose, "0xc5064600");
-	expect_piece(&event, &detailed, "\n      returns to 0xc5064c12\n");
+	expect_piece(&event, &detailed, "\n      returns to 0xc5064c12, call at fork.c:2882\n");
 	expect_piece(&event, &detailed, "\n      at 0xc5064600\n");
+	fork_record_drop(&record);
+}
+
+/* Where there is debug information. */
+static void shows_source_lines(void **state)
+{
+	struct fork_walk walk = *fork_walk_make();
+	struct fork_record record = guest_record_make(&walk);
+	struct event event = fork_event(&record);
+	struct report_options detailed = {.verbosity = 2};
+
+	(void)state;
+	require_utf8();
+	expect_piece(&event, &plain,
+		     "form that all calls of the family share.\n      call at fork.c:2882\n   6  worker");
+	expect_piece(&event, &plain, "to 0.\n      at fork.c:2101\n   8  wake");
+	expect_piece(&event, &detailed, "\n      at 0xc5062d50, fork.c:2101\n");
+	walk.steps[6].line = 0;
+	expect_piece(&event, &plain, "\n      at fork.c\n");
+	walk.steps[6].file = "a\033[31m\n.c";
+	expect_absent(&event, &plain, "\033");
 	fork_record_drop(&record);
 }
 
@@ -119,6 +140,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(lists_the_steps_in_the_order_seen),
 	    cmocka_unit_test(tells_more_when_asked),
+	    cmocka_unit_test(shows_source_lines),
 	    cmocka_unit_test(names_fit_the_way_in),
 	    cmocka_unit_test(bears_every_function_name),
 	};

@@ -11,6 +11,7 @@
 #include "kernel/lineage.h"
 #include "session/guest_session.h"
 #include "session/internal.h"
+#include "symbol/kernel_debug.h"
 #include "target/gdbstub.h"
 #include "unwind/kernel_stack.h"
 
@@ -76,6 +77,7 @@ struct guest_follow {
 	struct gdbstub *stub;
 	struct guest_files files;
 	struct kernel_symbols *symbols;
+	struct kernel_debug *debug; /* NULL: there is none */
 	struct kernel_code code;
 	const char *release;
 	struct space_source source;
@@ -124,6 +126,8 @@ uint32_t guest_task_find_stack(struct guest_follow *follow, uint32_t task_struct
 /* The kernel's stack of the stopped task, named, down to the border, and what stands there. NULL: see *reason. */
 struct stack *guest_kernel_stack(struct guest_follow *follow, const struct registers *registers,
 				 struct kernel_border *border, const char **reason);
+/* On the writer's thread: files, lines and inlined functions, where there is debug information. */
+void guest_kernel_name(const struct guest_follow *follow, struct fork_kernel *kernel);
 /* The user's stack of the current address space; NULL: it was reported why. */
 struct unwound *guest_user_stack(struct guest_follow *follow, struct guest_task *task,
 				 const struct registers *registers, const struct guest_fork *fork, bool child);

@@ -11,6 +11,7 @@
 
 struct guest_request {
 	struct guest_options machine;
+	const char *debug_info;   /* the kernel's vmlinux, for kernel_debug_open; NULL: none */
 	const char *program;      /* path of an i386 program on this machine, absolute */
 	char *const *arguments;   /* NULL-terminated */
 	char *const *environment; /* likewise */
@@ -28,7 +29,7 @@ struct guest_request {
 };
 
 /* Starts the guest and, in it, the program. Blocks until the guest is ready: 0.2 to 5 s. Errors are sentences for the
- * user: those of guest_start, guest_files_of_program and payload_create. */
+ * user: those of kernel_debug_open and kernel_debug_fit, guest_start, guest_files_of_program and payload_create. */
 struct error *session_start_guest(struct session *session, const struct guest_request *request);
 
 /* Ends the guest at once; the report tells `reason`. */

@@ -1,5 +1,6 @@
 /* The two halves of a stopped guest task's stack. */
 #include "session/guest_internal.h"
+#include "unwind/kernel_naming.h"
 
 static struct stack *name_kernel_stack(struct guest_follow *follow, const kernel_frames *frames)
 {
@@ -43,6 +44,30 @@ struct stack *guest_kernel_stack(struct guest_follow *follow, const struct regis
 	}
 	vector_deinit(&frames);
 	return stack;
+}
+
+static void name_half(const struct guest_follow *follow, struct stack **stack)
+{
+	struct stack *bare = *stack;
+
+	if (!bare)
+		return;
+	*stack = kernel_naming_stack(bare, follow->debug, follow->session->pool);
+	stack_unref(bare);
+}
+
+void guest_kernel_name(const struct guest_follow *follow, struct fork_kernel *kernel)
+{
+	if (!follow->debug)
+		return;
+	name_half(follow, &kernel->parent_frames);
+	name_half(follow, &kernel->child_frames);
+	for (size_t i = 0; i < STAGE_COUNT; i++) {
+		struct walk_step *step = &kernel->walk->steps[i];
+
+		kernel_naming_line(follow->debug, step->address, step->on_stack, follow->session->pool, &step->file,
+				   &step->line);
+	}
 }
 
 struct unwound *guest_user_stack(struct guest_follow *follow, struct guest_task *task,

@@ -133,6 +133,14 @@ static struct error *learn_kernel(struct guest_follow *follow)
 	return find_places(follow);
 }
 
+static struct error *check_debug_information(struct guest_follow *follow)
+{
+	size_t size;
+	const uint8_t *build_id = guest_build_id(follow->guest, &size);
+
+	return follow->debug ? kernel_debug_fit(follow->debug, follow->symbols, build_id, size, follow->release) : NULL;
+}
+
 static struct error *watch(struct guest_follow *follow)
 {
 	int fds[GUEST_POLL_MAX + 1];
@@ -172,6 +180,7 @@ void guest_follow_destroy(struct guest_follow *follow)
 	guest_destroy(follow->guest);
 	guest_files_deinit(&follow->files);
 	kernel_symbols_destroy(follow->symbols);
+	kernel_debug_destroy(follow->debug);
 	vector_deinit(&follow->places);
 	cleanup_fd_(&follow->epoll);
 	free(follow);
@@ -186,9 +195,13 @@ struct error *session_start_guest(struct session *session, const struct guest_re
 	follow->request = *request;
 	follow->epoll = -1;
 	session->guest = follow;
-	error = start_machine(follow);
+	error = request->debug_info ? not_the_program(kernel_debug_open(request->debug_info, &follow->debug)) : NULL;
+	if (!error)
+		error = start_machine(follow);
 	if (!error)
 		error = learn_kernel(follow);
+	if (!error)
+		error = check_debug_information(follow);
 	if (!error)
 		error = watch(follow);
 	if (error)

@@ -142,6 +142,8 @@ static void name_step(struct walk_step *step, const struct frame *frame, const c
 	if (frame && frame->symbol) {
 		step->function = frame->symbol;
 		step->address = frame->pc;
+		step->file = frame->file;
+		step->line = frame->line;
 		return;
 	}
 	step->on_stack = false;

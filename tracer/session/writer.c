@@ -72,9 +72,10 @@ static void complete(struct session *session, const struct queued *queued)
 	record = queued->event.fork;
 	record->parent.frames = name(session, queued->parent);
 	record->child.frames = name(session, queued->child);
-	if (record->kernel.walk)
+	if (record->kernel.source == KERNEL_SOURCE_GUEST) {
+		guest_kernel_name(session->guest, &record->kernel);
 		guest_walk_name(record->kernel.walk, record);
-	/* A guest's frames have their names already. */
+	}
 	if (!session->live)
 		return;
 	if (record->kernel.parent_frames)

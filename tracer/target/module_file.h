@@ -1,4 +1,4 @@
-/* Files that are mapped somewhere, opened once and shared: internal to target/. */
+/* Files that are mapped somewhere, opened once and shared: internal to target/, but for symbol/kernel_debug.c. */
 #ifndef FORKTRACE_TARGET_MODULE_FILE_H
 #define FORKTRACE_TARGET_MODULE_FILE_H
 

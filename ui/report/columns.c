@@ -14,7 +14,7 @@ enum {
 	METHOD_WIDTH = 13, /* "frame-pointer" */
 };
 
-static const char *path_base(const char *path)
+const char *path_base(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 

@@ -26,6 +26,9 @@ enum { COLUMNS_INDENT = 2, COLUMNS_GAP = 2 };
 unsigned column_width(const struct canvas *canvas);
 unsigned column_start(const struct canvas *canvas, int index);
 
+/* What a report shows of a path: its last part. */
+const char *path_base(const char *path);
+
 /* How many frames, from the innermost, are drawn: all, or those from main down. */
 size_t stack_visible(const struct stack *stack, bool whole);
 

@@ -33,6 +33,8 @@ static json_t *json_step(const struct fork_record *fork, const struct walk_step 
 	json_member(object, "function", json_text(step->function));
 	json_member(object, "reason", json_text(step->reason));
 	json_member(object, "address", json_address(step->address));
+	json_member(object, "file", json_text(step->file));
+	json_member(object, "line", step->line > 0 ? json_integer(step->line) : json_null());
 	json_member(object, "observed", json_text(observed_name(step)));
 	json_member(object, "process", json_text(step->child ? "child" : "parent"));
 	json_member(object, "vtime_ns", step->time_known ? json_integer((json_int_t)step->time_ns) : json_null());

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "ui/report/columns.h"
 #include "ui/report/text.h"
 #include "ui/report/walk_names.h"
 
@@ -52,12 +53,22 @@ static void time_draw(struct canvas *canvas, const struct walk_step *step)
 	part_draw(canvas, ROLE_DIM, TIME_COLUMN, text);
 }
 
-static void address_draw(struct canvas *canvas, const struct walk_step *step)
+/* Its source line, and to those who want to know it, the address. */
+static void place_draw(struct canvas *canvas, const struct walk_step *step, bool with_address)
 {
-	char text[40];
+	_cleanup_(buffer_deinit) struct buffer text = {0};
+	const char *before_line = step->on_stack ? "call at " : "at ";
 
-	snprintf(text, sizeof(text), "%s 0x%" PRIx64, step->on_stack ? "returns to" : "at", step->address);
-	paragraph_draw(canvas, ROLE_DIM, text);
+	if (with_address && step->address != 0) {
+		buffer_printf(&text, "%s 0x%" PRIx64, step->on_stack ? "returns to" : "at", step->address);
+		before_line = step->on_stack ? ", call at " : ", ";
+	}
+	if (step->file)
+		buffer_printf(&text, "%s%s", before_line, path_base(step->file));
+	if (step->file && step->line > 0)
+		buffer_printf(&text, ":%d", step->line);
+	if (text.size)
+		paragraph_draw(canvas, ROLE_DIM, text.data);
 }
 
 /* `number`: 0 for a stage at which the process was not seen. */
@@ -80,8 +91,7 @@ static void step_draw(struct canvas *canvas, const struct fork_record *fork, con
 		paragraph_draw(canvas, ROLE_PLAIN, info->note);
 	if (step->reason)
 		paragraph_draw(canvas, ROLE_WARNING, step->reason);
-	if (verbosity >= VERBOSE_FRAMES && step->address != 0)
-		address_draw(canvas, step);
+	place_draw(canvas, step, verbosity >= VERBOSE_FRAMES);
 	if (verbosity >= VERBOSE_EVENTS)
 		other_names_draw(canvas, fork, step);
 }
