@@ -189,16 +189,17 @@ struct error *qmp_dispatch(struct qmp *qmp)
 	return error;
 }
 
+/* What came behind the last answer, and with it, is in no descriptor any more: it is looked at before the wait. */
 struct error *qmp_wait_migration(struct qmp *qmp, const struct patience *patience)
 {
-	while (strcmp(qmp->migration, "completed") != 0 && strcmp(qmp->migration, "failed") != 0) {
+	for (;;) {
 		struct pollfd polled = {.fd = qmp->fd, .events = POLLIN};
-		struct error *error = patience_poll(patience, &polled, 1);
+		struct error *error = qmp_dispatch(qmp);
 
-		if (!error)
-			error = qmp_dispatch(qmp);
+		if (error || !strcmp(qmp->migration, "completed") || !strcmp(qmp->migration, "failed"))
+			return error;
+		error = patience_poll(patience, &polled, 1);
 		if (error)
 			return error;
 	}
-	return NULL;
 }
