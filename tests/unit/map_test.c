@@ -169,6 +169,38 @@ static void hashes_tell_apart(void **state)
 	assert_true(hash_bytes(0, "", 0) != hash_bytes(1, "", 0));
 }
 
+/* Texts of all lengths around those that are hashed in blocks: each byte counts, at its place. */
+static void hashes_long_texts(void **state)
+{
+	enum { LONGEST = 700 };
+	unsigned char text[LONGEST];
+
+	(void)state;
+	for (size_t i = 0; i < LONGEST; i++)
+		text[i] = (unsigned char)hash_word(i);
+	for (size_t size = 1; size < LONGEST; size++) {
+		uint64_t hash = hash_bytes(7, text, size);
+
+		assert_int_equal(hash_bytes(7, text, size), hash);
+		assert_true(hash_bytes(8, text, size) != hash);
+		assert_true(hash_bytes(7, text, size + 1) != hash);
+		for (size_t at = 0; at < size; at++) {
+			text[at] ^= 0x10;
+			assert_true(hash_bytes(7, text, size) != hash);
+			text[at] ^= 0x10;
+		}
+		for (size_t at = 0; at + 16 <= size; at += 8) {
+			uint64_t words[2];
+
+			memcpy(words, text + at, 16);
+			memcpy(text + at, &words[1], 8);
+			memcpy(text + at + 8, &words[0], 8);
+			assert_true(hash_bytes(7, text, size) != hash);
+			memcpy(text + at, words, 16);
+		}
+	}
+}
+
 static void intern_keeps_each_once(void **state)
 {
 	enum { COUNT = 5000 };
@@ -239,6 +271,7 @@ int main(void)
 	    cmocka_unit_test(map_removes_from_a_run),
 	    cmocka_unit_test(map_agrees_with_a_model),
 	    cmocka_unit_test(hashes_tell_apart),
+	    cmocka_unit_test(hashes_long_texts),
 	    cmocka_unit_test(intern_keeps_each_once),
 	    cmocka_unit_test(intern_survives_equal_hashes),
 	};
