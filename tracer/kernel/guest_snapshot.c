@@ -41,23 +41,47 @@ static uint64_t stream_offset(uint64_t text_size)
 	return (sizeof(struct head) + text_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+/* The file's content as memory; NULL with *size 0: it is empty. To be unmapped. Mapped, not read: a copy of the kernel
+ * takes 20 ms, most of them for the pages that it is copied to. */
+static struct error *map_file(const char *path, const void **bytes, size_t *size)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat status;
+
+	*bytes = NULL;
+	*size = 0;
+	if (fd < 0 || fstat(fd, &status))
+		return error_system(errno, path, "opening the guest's kernel %s failed", path);
+	if (status.st_size == 0)
+		return NULL;
+	*bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	if (*bytes == MAP_FAILED)
+		return error_system(errno, path, "reading the guest's kernel %s failed", path);
+	*size = (size_t)status.st_size;
+	return NULL;
+}
+
 struct error *snapshot_key_make(const char *kernel, const char *qemu, const char *options, struct snapshot_key *key)
 {
 	_cleanup_(buffer_deinit) struct buffer text = {0};
-	_cleanup_fd_ int fd = open(kernel, O_RDONLY | O_CLOEXEC);
 	struct stat program;
-	struct error *error = fd < 0 ? error_system(errno, kernel, "opening the guest's kernel %s failed", kernel)
-				     : buffer_read_fd(&text, fd);
+	const void *bytes;
+	size_t size;
 
-	if (!error && stat(qemu, &program))
-		error = error_create(ERROR_NOT_FOUND, errno, qemu, "QEMU was not found at %s", qemu);
+	if (stat(qemu, &program))
+		return error_create(ERROR_NOT_FOUND, errno, qemu, "QEMU was not found at %s", qemu);
+
+	struct error *error = map_file(kernel, &bytes, &size);
+
 	if (error)
 		return error;
 	buffer_append(&text, guest_init_image, (size_t)(guest_init_image_end - guest_init_image));
 	buffer_printf(&text, "%s %s %lld %lld.%ld", options, qemu, (long long)program.st_size,
 		      (long long)program.st_mtim.tv_sec, program.st_mtim.tv_nsec);
 	for (unsigned i = 0; i < 2; i++)
-		key->words[i] = hash_bytes(i, text.data, text.size);
+		key->words[i] = hash_bytes(hash_bytes(i, bytes, size), text.data, text.size);
+	if (size)
+		munmap((void *)(uintptr_t)bytes, size);
 	return NULL;
 }
 
