@@ -50,6 +50,8 @@ void guest_drop(struct guest *guest)
 	guest->qmp = (struct qmp){.fd = -1};
 	guest_frames_deinit(&guest->frames);
 	guest_facts_deinit(&guest->facts);
+	kernel_symbols_destroy(guest->symbols);
+	guest->symbols = NULL;
 	guest->frames = (struct guest_frames){.limit = GUEST_FRAME_MAX};
 	guest->console = (struct guest_console){0};
 }
@@ -60,7 +62,16 @@ static bool gave_up(const struct error *error)
 	return error->code == ERROR_GONE || error->sys_errno == ETIMEDOUT;
 }
 
-/* While QEMU starts, the snapshot is read here, on another processor. */
+static void read_symbols(struct guest *guest)
+{
+	size_t size;
+	const char *text = guest_kallsyms(guest, &size);
+
+	guest->symbols = kernel_symbols_create(text, size);
+	kernel_symbols_index(guest->symbols);
+}
+
+/* While QEMU starts, the snapshot and the symbols are read here, on another processor. */
 static struct error *restore(struct guest *guest, struct qemu_request request, const struct snapshot *snapshot,
 			     const struct patience *patience)
 {
@@ -70,6 +81,8 @@ static struct error *restore(struct guest *guest, struct qemu_request request, c
 
 	if (!error && !snapshot_intact(snapshot))
 		error = error_create(ERROR_INPUT, 0, snapshot->path, "the checksum is wrong");
+	if (!error)
+		read_symbols(guest);
 	error = error ? error : guest_connect(guest, patience);
 	if (!error && strcmp(guest->qmp.version, snapshot->qemu) != 0)
 		error = error_create(ERROR_INPUT, 0, snapshot->path, "it was made by QEMU %s, this is %s",
@@ -265,6 +278,17 @@ const char *guest_kallsyms(const struct guest *guest, size_t *size)
 {
 	*size = guest->facts.kallsyms.size - guest->facts.vdso_size;
 	return guest->facts.kallsyms.data;
+}
+
+struct kernel_symbols *guest_take_symbols(struct guest *guest)
+{
+	struct kernel_symbols *symbols;
+
+	if (!guest->symbols)
+		read_symbols(guest);
+	symbols = guest->symbols;
+	guest->symbols = NULL;
+	return symbols;
 }
 
 const void *guest_vdso(const struct guest *guest, size_t *size)

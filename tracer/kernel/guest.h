@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "symbol/kernel_symbols.h"
 
 struct guest_options {
 	const char *qemu;    /* path of qemu-system-i386 (the face finds it on PATH) */
@@ -37,6 +38,8 @@ void guest_destroy(struct guest *guest);
 
 /* What PID 1 told at READY; all live as long as the guest. */
 const char *guest_kallsyms(const struct guest *guest, size_t *size);
+/* The same, ready to be asked, and the caller's from now on; to be called once. */
+struct kernel_symbols *guest_take_symbols(struct guest *guest);
 const void *guest_vdso(const struct guest *guest, size_t *size); /* the image; size 0: none */
 const char *guest_release(const struct guest *guest);            /* "6.1.0-50-686" */
 /* The kernel's build id, at most GUEST_BUILD_ID_MAX bytes; size 0: not known. */

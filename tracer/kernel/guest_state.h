@@ -26,6 +26,7 @@ struct guest {
 	struct guest_frames frames;
 	struct guest_console console;
 	struct guest_facts facts;
+	struct kernel_symbols *symbols; /* NULL: the text of them was not read yet, or they were taken */
 	struct log log;
 	bool restored;
 	bool done; /* PID 1 has said so: QEMU may end now */

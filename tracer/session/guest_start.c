@@ -121,10 +121,7 @@ static struct error *start_machine(struct guest_follow *follow)
 
 static struct error *learn_kernel(struct guest_follow *follow)
 {
-	size_t size;
-	const char *text = guest_kallsyms(follow->guest, &size);
-
-	follow->symbols = kernel_symbols_create(text, size);
+	follow->symbols = guest_take_symbols(follow->guest);
 	follow->code = (struct kernel_code){.find = find_function, .context = follow};
 	follow->source = (struct space_source){.read = read_memory, .modules = read_modules, .context = follow};
 	follow->kernel_space = space_create_foreign(&follow->source, NULL);

@@ -128,10 +128,12 @@ static void index_symbol(struct kernel_symbols *symbols, struct kallsyms_symbol 
 		map_put(&symbols->by_name, hash, symbol);
 }
 
-static void make_index(struct kernel_symbols *symbols)
+void kernel_symbols_index(struct kernel_symbols *symbols)
 {
 	struct kallsyms *kallsyms = &symbols->kallsyms;
 
+	if (symbols->by_name.count)
+		return;
 	for (size_t i = 0; i < kallsyms->count; i++) {
 		if (kallsyms->symbols[i].name)
 			index_symbol(symbols, &kallsyms->symbols[i]);
@@ -145,8 +147,7 @@ bool kernel_symbols_by_name(struct kernel_symbols *symbols, const char *name, ui
 	const struct kallsyms_symbol *symbol;
 	const char *known;
 
-	if (!symbols->by_name.count)
-		make_index(symbols);
+	kernel_symbols_index(symbols);
 	symbol = map_get(&symbols->by_name, hash_bytes(0, name, strlen(name)));
 	if (!symbol)
 		return false;

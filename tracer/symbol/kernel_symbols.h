@@ -34,7 +34,8 @@ bool kernel_symbols_bounds(const struct kernel_symbols *symbols, uint64_t addres
 /* The function of that name, else the one that the compiler made of it: with a suffix of gcc's (.part.N, .isra.N,
  * .constprop.N, in any combination; .cold is another place of the same function and does not count). Of several the one
  * that stands first in the text. `found` (may be NULL) is what the kernel calls it, and lives as long as the symbols.
- * The first call makes an index; one thread at a time. */
+ * The first call makes an index, unless kernel_symbols_index has done so; one thread at a time. */
+void kernel_symbols_index(struct kernel_symbols *symbols);
 bool kernel_symbols_by_name(struct kernel_symbols *symbols, const char *name, uint64_t *address, const char **found);
 
 #endif
