@@ -75,13 +75,4 @@ struct error *guest_receive(struct guest *guest, struct guest_message *message, 
  * takes it in silence. */
 struct error *guest_send_input(struct guest *guest, const void *bytes, size_t size);
 
-/* The guest's clock, in nanoseconds from an arbitrary start, standing still while the virtual CPU is stopped (the ACPI
- * power management timer, extended over its wrap at 24 bits where calls come less than 4.6 guest seconds apart). False:
- * not to be had.
- *
- * It is asked for over the stub, with GUEST_TIME_COMMAND as a monitor command (qRcmd, 0.06 ms), whose answer this
- * takes. Over QMP it takes 1 ms: QEMU's monitors take one byte in each turn of its loop. */
-#define GUEST_TIME_COMMAND "i /w 0x608"
-bool guest_time_answer(struct guest *guest, const char *answer, uint64_t *ns);
-
 #endif

@@ -4,7 +4,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -157,25 +156,4 @@ struct error *guest_send_input(struct guest *guest, const void *bytes, size_t si
 	struct error *error = send_all(guest, &head, sizeof(head));
 
 	return error ? error : send_all(guest, bytes, size);
-}
-
-/* QEMU's PIIX4 power management: PM_TMR at offset 8 of the I/O base that its firmware sets (hw/acpi/piix4.c). The
- * answer reads "portl[0x0608] = 0x00a3f1b2". */
-bool guest_time_answer(struct guest *guest, const char *answer, uint64_t *ns)
-{
-	static const uint64_t hertz = 3579545, second = 1000000000;
-	static const uint32_t mask = (1U << 24) - 1;
-	const char *value = strstr(answer, "= 0x");
-
-	if (!value)
-		return false;
-
-	uint32_t now = (uint32_t)strtoul(value + 2, NULL, 16) & mask;
-
-	if (guest->time_known)
-		guest->time_ticks += (now - guest->time_last) & mask;
-	guest->time_last = now;
-	guest->time_known = true;
-	*ns = guest->time_ticks / hertz * second + guest->time_ticks % hertz * second / hertz;
-	return true;
 }

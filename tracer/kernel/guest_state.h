@@ -30,10 +30,6 @@ struct guest {
 	struct log log;
 	bool restored;
 	bool done; /* PID 1 has said so: QEMU may end now */
-
-	uint32_t time_last; /* the timer's newest reading; time_ticks is valid once time_known */
-	uint64_t time_ticks;
-	bool time_known;
 };
 
 void guest_facts_deinit(struct guest_facts *facts);

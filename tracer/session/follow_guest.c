@@ -28,8 +28,8 @@ bool guest_now(struct guest_follow *follow, uint64_t *ns)
 	struct error *error;
 	bool known;
 
-	error = gdbstub_monitor(follow->stub, GUEST_TIME_COMMAND, &answer);
-	known = !error && guest_time_answer(follow->guest, answer.data, ns);
+	error = gdbstub_monitor(follow->stub, GUEST_CLOCK_COMMAND, &answer);
+	known = !error && guest_clock_answer(&follow->clock, answer.data, ns);
 	error_destroy(error);
 	buffer_deinit(&answer);
 	return known;

@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "base/vector.h"
 #include "kernel/guest.h"
+#include "kernel/guest_clock.h"
 #include "kernel/guest_files.h"
 #include "kernel/guest_modules.h"
 #include "kernel/lineage.h"
@@ -75,6 +76,7 @@ struct guest_follow {
 	struct session *session;
 	struct guest *guest;
 	struct gdbstub *stub;
+	struct guest_clock clock;
 	struct guest_files files;
 	struct kernel_symbols *symbols;
 	struct kernel_debug *debug; /* NULL: there is none */
