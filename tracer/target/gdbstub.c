@@ -2,16 +2,10 @@
 #include "target/gdbstub.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/memory.h"
 #include "target/gdbstub_internal.h"
@@ -42,19 +36,11 @@ struct error *gdbstub_bad_reply(const struct gdbstub *stub, const char *what)
 	return error_create(ERROR_INPUT, 0, NULL, "the GDB stub's reply to %s makes no sense: \"%s\"", what, start);
 }
 
-struct error *gdbstub_ask_request(struct gdbstub *stub, enum gdb_reply *kind)
+static struct error *receive_reply(struct gdbstub *stub, enum gdb_reply *kind)
 {
 	bool received;
+	struct error *error = gdb_transport_receive(&stub->transport, REPLY_TIMEOUT_MS, &received);
 
-	if (stub->phase == GDBSTUB_PHASE_ENDED)
-		return error_create(ERROR_GONE, 0, NULL, "the program behind the GDB stub has ended");
-	if (stub->phase != GDBSTUB_PHASE_STOPPED)
-		return error_create(ERROR_INPUT, 0, NULL, "the machine behind the GDB stub runs: stop it first");
-
-	struct error *error = gdb_transport_send(&stub->transport, stub->request.data, stub->request.size);
-
-	if (!error)
-		error = gdb_transport_receive(&stub->transport, REPLY_TIMEOUT_MS, &received);
 	if (error)
 		return error;
 	if (!received) {
@@ -64,6 +50,18 @@ struct error *gdbstub_ask_request(struct gdbstub *stub, enum gdb_reply *kind)
 	}
 	*kind = gdb_reply_kind(gdbstub_reply(stub)->data, gdbstub_reply(stub)->size);
 	return NULL;
+}
+
+struct error *gdbstub_ask_request(struct gdbstub *stub, enum gdb_reply *kind)
+{
+	if (stub->phase == GDBSTUB_PHASE_ENDED)
+		return error_create(ERROR_GONE, 0, NULL, "the program behind the GDB stub has ended");
+	if (stub->phase != GDBSTUB_PHASE_STOPPED)
+		return error_create(ERROR_INPUT, 0, NULL, "the machine behind the GDB stub runs: stop it first");
+
+	struct error *error = gdb_transport_send(&stub->transport, stub->request.data, stub->request.size);
+
+	return error ? error : receive_reply(stub, kind);
 }
 
 struct error *gdbstub_ask(struct gdbstub *stub, enum gdb_reply *kind, const char *format, ...)
@@ -79,12 +77,28 @@ struct error *gdbstub_ask(struct gdbstub *stub, enum gdb_reply *kind, const char
 	return gdbstub_ask_request(stub, kind);
 }
 
+/* A machine that ran is stopped by the connection, and QEMU tells that stop unasked, before it answers anything. */
+static struct error *skip_stop(struct gdbstub *stub, enum gdb_reply *kind)
+{
+	const struct buffer *reply = gdbstub_reply(stub);
+	struct gdb_stop stop;
+
+	if (*kind != GDB_REPLY_DATA || !gdb_stop_parse(reply->data, reply->size, &stop) || stop.kind != GDB_STOP_SIGNAL)
+		return NULL;
+
+	struct error *error = gdb_transport_flush_ack(&stub->transport);
+
+	return error ? error : receive_reply(stub, kind);
+}
+
 static struct error *ask_features(struct gdbstub *stub, struct gdb_features *features)
 {
 	enum gdb_reply kind;
 	struct error *error =
 	    gdbstub_ask(stub, &kind, "qSupported:swbreak+;hwbreak+;vContSupported+;xmlRegisters=i386");
 
+	if (!error)
+		error = skip_stop(stub, &kind);
 	if (error)
 		return error;
 	*features = (struct gdb_features){0};
@@ -244,64 +258,4 @@ int gdbstub_fd(const struct gdbstub *stub)
 enum abi gdbstub_abi(const struct gdbstub *stub)
 {
 	return stub->target.abi;
-}
-
-static struct error *connect_unix(const char *path, int *fd)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return error_create(ERROR_INPUT, 0, path, "the path of the GDB stub's socket is too long");
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (*fd >= 0 && connect(*fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-		return NULL;
-
-	int reason = errno;
-
-	if (*fd >= 0)
-		close(*fd);
-	return error_system(reason, path, "cannot connect to the GDB stub at %s", path);
-}
-
-static struct error *connect_tcp(const char *host, const char *port, int *fd)
-{
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	struct addrinfo *found;
-	int status = getaddrinfo(*host ? host : "localhost", port, &hints, &found);
-	int reason = ECONNREFUSED;
-
-	if (status != 0)
-		return error_create(ERROR_NOT_FOUND, 0, host, "cannot find %s, port %s, of the GDB stub: %s", host,
-				    port, gai_strerror(status));
-	*fd = -1;
-	for (const struct addrinfo *at = found; at && *fd < 0; at = at->ai_next) {
-		*fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
-		if (*fd < 0 || connect(*fd, at->ai_addr, at->ai_addrlen) == 0)
-			continue;
-		reason = errno;
-		close(*fd);
-		*fd = -1;
-	}
-	freeaddrinfo(found);
-	if (*fd < 0)
-		return error_system(reason, host, "cannot connect to the GDB stub at %s, port %s", host, port);
-	/* Packets are small, and each one waits for the other side. */
-	setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-	return NULL;
-}
-
-struct error *gdbstub_connect(const char *address, int *fd)
-{
-	const char *colon = strrchr(address, ':');
-
-	if (strchr(address, '/') || !colon)
-		return connect_unix(address, fd);
-
-	/* "[::1]:1234" */
-	bool bracketed = address[0] == '[' && colon - address >= 2 && colon[-1] == ']';
-	_cleanup_free_ char *host =
-	    memory_strndup(address + (bracketed ? 1 : 0), (size_t)(colon - address) - (bracketed ? 2 : 0));
-
-	return connect_tcp(host, colon + 1, fd);
 }

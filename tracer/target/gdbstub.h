@@ -31,6 +31,9 @@ struct error *gdbstub_connect(const char *address, int *fd);
 
 int gdbstub_fd(const struct gdbstub *stub);
 enum abi gdbstub_abi(const struct gdbstub *stub);
+/* From now on a 64-bit processor that runs a 32-bit kernel is an i386 (ERROR_UNSUPPORTED: it is in 64-bit mode, or does
+ * not tell). Nothing is done where it is one already. To be called before the first breakpoint. */
+struct error *gdbstub_take_for_i386(struct gdbstub *stub);
 
 /* Of the thread that stopped, read once a stop. A register that the peer does not have or tell is not known;
  * original_result is then -1. */

@@ -4,6 +4,18 @@
 #include "parse/gdb_packet.h"
 #include "target/gdbstub_internal.h"
 
+/* Of a 64-bit processor that is taken for an i386, eax is the lower half of rax. */
+static const struct gdb_register *find_named(const struct gdb_target *target, const char *name)
+{
+	char wide[8] = "r";
+	const struct gdb_register *found = gdb_target_find(target, name);
+
+	if (found || name[0] != 'e')
+		return found;
+	strncat(wide, name + 1, sizeof(wide) - 2);
+	return gdb_target_find(target, wide);
+}
+
 struct error *gdbstub_map_registers(struct gdbstub *stub)
 {
 	const struct gdb_target *target = &stub->target;
@@ -14,7 +26,7 @@ struct error *gdbstub_map_registers(struct gdbstub *stub)
 				    "the machine behind the GDB stub%s%s is neither i386 nor x86_64",
 				    target->architecture ? ", " : "", target->architecture ? target->architecture : "");
 	for (unsigned i = 0; i < arch->register_count; i++)
-		stub->by_dwarf[i] = gdb_target_find(target, arch->register_names[i]);
+		stub->by_dwarf[i] = find_named(target, arch->register_names[i]);
 	stub->flags = gdb_target_find(target, "eflags");
 	if (!stub->flags)
 		stub->flags = gdb_target_find(target, "rflags");
@@ -74,6 +86,7 @@ static bool value_in_g(const struct gdbstub *stub, const struct gdb_register *re
 struct error *gdbstub_registers(struct gdbstub *stub, struct registers *registers)
 {
 	const struct arch *arch = arch_of(stub->target.abi);
+	const uint64_t word = arch->word_size == sizeof(uint32_t) ? UINT32_MAX : UINT64_MAX;
 	struct error *error = gdbstub_load_registers(stub);
 	uint64_t original;
 
@@ -83,6 +96,7 @@ struct error *gdbstub_registers(struct gdbstub *stub, struct registers *register
 	for (unsigned i = 0; i < arch->register_count; i++) {
 		if (value_in_g(stub, stub->by_dwarf[i], &registers->value[i]))
 			registers->known |= 1U << i;
+		registers->value[i] &= word;
 	}
 	if (!(registers->known & 1U << arch->pc))
 		return error_create(ERROR_INPUT, 0, NULL, "the GDB stub does not tell the program counter");
@@ -191,4 +205,22 @@ struct error *gdbstub_set_register(struct gdbstub *stub, const char *name, uint6
 		error = error_create(ERROR_UNSUPPORTED, 0, name, "the GDB stub does not let the register %s be written",
 				     name);
 	return error;
+}
+
+struct error *gdbstub_take_for_i386(struct gdbstub *stub)
+{
+	const uint64_t long_mode_active = 1 << 10; /* EFER.LMA: Intel's manual, volume 3, "Extended Feature Enable" */
+	uint64_t efer;
+
+	if (stub->target.abi == ABI_I386)
+		return NULL;
+
+	struct error *error = gdbstub_register(stub, "efer", &efer);
+
+	if (error || efer & long_mode_active) {
+		error_destroy(error);
+		return error_create(ERROR_UNSUPPORTED, 0, NULL, "the processor behind the GDB stub is in 64-bit mode");
+	}
+	stub->target.abi = ABI_I386;
+	return gdbstub_map_registers(stub);
 }
