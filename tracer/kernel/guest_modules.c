@@ -16,8 +16,6 @@ enum {
 	STACK_WORDS_MAX = 8192, /* arguments and environment strings that are believed */
 	AUXV_MAX = 64,          /* entries */
 	SEGMENTS_MAX = 64,
-	DYNAMIC_MAX = 256,
-	LINK_MAPS_MAX = 1024,
 };
 
 typedef VECTOR(struct module_place) places;
@@ -33,30 +31,6 @@ static bool read_words(const struct space *space, uint64_t address, uint32_t *wo
 static bool read_word(const struct space *space, uint64_t address, uint32_t *word)
 {
 	return read_words(space, address, word, 1);
-}
-
-/* A zero-terminated string, in pieces that never reach into a further page. False: not readable, or too long. */
-static bool read_string(const struct space *space, uint64_t address, char *text, size_t size)
-{
-	size_t done = 0;
-
-	while (done < size) {
-		size_t piece = PAGE - (address + done) % PAGE;
-
-		if (piece > size - done)
-			piece = size - done;
-
-		struct error *error = space_read(space, address + done, text + done, piece);
-
-		error_destroy(error);
-		if (error)
-			break;
-		if (memchr(text + done, '\0', piece))
-			return true;
-		done += piece;
-	}
-	text[0] = '\0';
-	return false;
 }
 
 /* --- the auxiliary vector --- */
@@ -92,19 +66,27 @@ struct guest_image *guest_image_read(const struct space *space, uint32_t sp)
 	uint32_t words[2 * AUXV_MAX];
 	uint64_t address = (uint64_t)sp + sizeof(uint32_t); /* behind argc */
 
-	if (!skip_list(space, &address) || !skip_list(space, &address))
-		return NULL;
+	for (int lists = 0; lists < 2; lists++) { /* the arguments, the environment */
+		if (!skip_list(space, &address))
+			return NULL;
+	}
 
 	size_t size = read_auxv(space, address, words);
+
+	return size ? guest_image_of_auxv(space, words, size) : NULL;
+}
+
+struct guest_image *guest_image_of_auxv(const struct space *space, const void *auxv, size_t size)
+{
 	struct guest_image *image = memory_alloc(sizeof(*image));
 
 	image->references = 1;
-	if (!size || !auxv_parse(words, size, &image->auxv)) {
+	if (!auxv_parse(auxv, size, &image->auxv)) {
 		free(image);
 		return NULL;
 	}
 	if (image->auxv.path)
-		read_string(space, image->auxv.path, image->path, sizeof(image->path));
+		guest_string_read(space, image->auxv.path, image->path, sizeof(image->path));
 	return image;
 }
 
@@ -256,52 +238,26 @@ static void add_vdso(places *list, const struct guest_sources *sources, uint64_t
 			  });
 }
 
-/* The address of r_debug that the loader left in the executable's dynamic section (link.h; DT_DEBUG); 0: none yet. */
-static uint32_t find_r_debug(const struct space *space, const struct executable *executable)
+/* The paths are those of `links`, which must outlive the list. */
+static void add_libraries(places *list, const struct space *space, const struct guest_files *files,
+			  const struct executable *executable, uint64_t loader, guest_links *links)
 {
 	struct elf_segment dynamic;
-	uint32_t entry[2];
 
 	if (!find_segment(executable, PT_DYNAMIC, &dynamic))
-		return 0;
-	for (size_t i = 0; i < DYNAMIC_MAX; i++) {
-		uint64_t address = executable->bias + dynamic.address + i * sizeof(entry);
-
-		if (!read_words(space, address & UINT32_MAX, entry, 2) || entry[0] == DT_NULL)
-			return 0;
-		if (entry[0] == DT_DEBUG)
-			return entry[1];
-	}
-	return 0;
-}
-
-typedef VECTOR(char *) strings;
-
-/* struct link_map (link.h): l_addr, l_name, l_ld, l_next, l_prev. The first one is the executable, and the vDSO's name
- * is no path. The paths go to `names`, which must outlive the list. */
-static void add_libraries(places *list, const struct space *space, const struct guest_files *files, uint32_t r_debug,
-			  uint64_t loader, strings *names)
-{
-	uint32_t debug[2], map[4];
-
-	/* r_version, r_map */
-	if (!r_debug || !read_words(space, r_debug, debug, 2))
 		return;
-	for (uint32_t at = debug[1], i = 0; at && i < LINK_MAPS_MAX && read_words(space, at, map, 4);
-	     at = map[3], i++) {
-		char path[GUEST_PATH_MAX];
+	guest_links_read(space, executable->bias + dynamic.address, links);
+	for (size_t i = 0; i < links->count; i++) {
+		uint64_t bias = links->items[i].bias;
 
-		if (i == 0 || !read_string(space, map[1], path, sizeof(path)) || path[0] != '/')
-			continue;
-		vector_push(names, memory_strdup(path));
-		add_place(list, files, names->items[names->count - 1], map[0], loader && map[0] == loader);
+		add_place(list, files, links->items[i].path, bias, loader && bias == loader);
 	}
 }
 
 /* The dynamic loader, by the name in the executable's PT_INTERP: before it has made its list, and where it is not on
  * it. Places that lie over another are left out later. */
 static void add_loader(places *list, const struct guest_files *files, const struct executable *executable,
-		       uint64_t base, strings *names)
+		       uint64_t base, guest_links *names)
 {
 	struct elf_segment interpreter;
 	char path[GUEST_PATH_MAX];
@@ -312,12 +268,12 @@ static void add_loader(places *list, const struct guest_files *files, const stru
 		(ssize_t)interpreter.file_size)
 		return;
 	path[interpreter.file_size - 1] = '\0';
-	vector_push(names, memory_strdup(path));
-	add_place(list, files, names->items[names->count - 1], base, true);
+	vector_push(names, (struct guest_link){.bias = base, .path = memory_strdup(path)});
+	add_place(list, files, names->items[names->count - 1].path, base, true);
 }
 
 static void add_program(places *list, const struct space *space, const struct guest_image *image,
-			const struct guest_files *files, strings *names)
+			const struct guest_files *files, guest_links *names)
 {
 	struct executable executable;
 
@@ -333,7 +289,7 @@ static void add_program(places *list, const struct space *space, const struct gu
 	}
 	vector_push(list, (struct module_place){
 			      .bias = executable.bias, .path = executable.path, .fd = executable.fd, .starts = true});
-	add_libraries(list, space, files, find_r_debug(space, &executable), image->auxv.base, names);
+	add_libraries(list, space, files, &executable, image->auxv.base, names);
 	add_loader(list, files, &executable, image->auxv.base, names);
 }
 
@@ -341,7 +297,7 @@ struct module_map *guest_modules_read(const struct space *space, const struct gu
 				      const struct guest_sources *sources)
 {
 	places list = {0};
-	strings names = {0};
+	guest_links names = {0};
 
 	if (image && image->auxv.phdr)
 		add_program(&list, space, image, sources->files, &names);
@@ -350,9 +306,7 @@ struct module_map *guest_modules_read(const struct space *space, const struct gu
 
 	struct module_map *map = module_map_build(ABI_I386, list.items, list.count);
 
-	for (size_t i = 0; i < names.count; i++)
-		free(names.items[i]);
-	vector_deinit(&names);
+	guest_links_deinit(&names);
 	vector_deinit(&list);
 	return map;
 }

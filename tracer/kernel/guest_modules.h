@@ -7,10 +7,9 @@
 
 #include "base/error.h"
 #include "kernel/guest_files.h"
+#include "kernel/guest_links.h"
 #include "parse/auxv.h"
 #include "target/space.h"
-
-enum { GUEST_PATH_MAX = 4096 }; /* PATH_MAX of the guest's kernel, the final zero included */
 
 /* What an exec put into a process; shared by the processes that descend from it by fork alone. */
 struct guest_image {
@@ -22,6 +21,8 @@ struct guest_image {
 /* Reads what the kernel put on the new stack, whose pointer is `sp` (fs/binfmt_elf.c, create_elf_tables, 6.1: argc, the
  * arguments, the environment, the auxiliary vector). One reference is the caller's; NULL where it is not readable. */
 struct guest_image *guest_image_read(const struct space *space, uint32_t sp);
+/* The same from the vector itself, of `size` bytes, in the address space that it is of. */
+struct guest_image *guest_image_of_auxv(const struct space *space, const void *auxv, size_t size);
 struct guest_image *guest_image_ref(struct guest_image *image); /* accepts NULL */
 void guest_image_unref(struct guest_image *image);              /* accepts NULL */
 
