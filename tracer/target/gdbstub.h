@@ -26,7 +26,8 @@ struct error *gdbstub_create(int fd, const struct log *log, struct gdbstub **stu
 /* Takes out the breakpoints that are left if it is stopped; does not resume. Accepts NULL. */
 void gdbstub_destroy(struct gdbstub *stub);
 
-/* A connected socket for "PATH" (unix) or "HOST:PORT"; the caller closes it. */
+/* A connected socket for "PATH" (unix) or "HOST:PORT" ("[::1]:1234"); the caller closes it. Errors are sentences for
+ * the user; ERROR_DENIED with EBUSY: another debugger is connected to it, and nothing was done. */
 struct error *gdbstub_connect(const char *address, int *fd);
 
 int gdbstub_fd(const struct gdbstub *stub);
