@@ -125,7 +125,9 @@ struct event {
 	union {
 		struct {
 			struct timespec wall_clock; /* CLOCK_REALTIME */
-			const char *const *command; /* NULL-terminated; NULL with -p */
+			bool guest;                 /* what is followed is in a QEMU guest */
+			const char *stub; /* where the GDB stub of somebody else's guest is; NULL: there is none */
+			const char *const *command; /* NULL-terminated; NULL with -p, or with a stub */
 			const char *kernel_release;
 			const char *kernel_machine;
 			const char *version; /* forktrace's */

@@ -16,6 +16,8 @@ enum {
 	KEY_FILE,
 	KEY_COLD,
 	KEY_FETCH,
+	KEY_GDB,
+	KEY_KALLSYMS,
 };
 
 static const struct argp_option option_table[] = {
@@ -33,6 +35,13 @@ static const struct argp_option option_table[] = {
     {"guest-cold", KEY_COLD, NULL, 0, "Boot the kernel; neither use nor make a snapshot", 4},
     {"guest-fetch", KEY_FETCH, "PACKAGE", OPTION_ARG_OPTIONAL,
      "Fetch the newest kernel of Debian's PACKAGE (default: linux-image-686) into the cache directory, and end", 4},
+    {NULL, 0, NULL, 0,
+     "A guest of somebody else's: every fork in a 32-bit Linux that runs behind a GDB stub (QEMU's -gdb or -s), until "
+     "Ctrl-C:",
+     5},
+    {"gdb", KEY_GDB, "SOCKET|HOST:PORT", 0, "Where the stub is: the path of a unix socket, or a TCP port", 5},
+    {"kallsyms", KEY_KALLSYMS, "FILE", 0,
+     "The kernel's symbols: /proc/kallsyms of that guest, saved as root since it booted", 5},
     {0},
 };
 
@@ -74,13 +83,23 @@ static error_t option_parse(int key, char *value, struct argp_state *state)
 		break;
 	case KEY_FILE:
 		vector_push(&choices->files, value);
-		break;
+		return 0;
 	case KEY_COLD:
 		choices->cold = true;
 		break;
 	case KEY_FETCH:
 		choices->fetch = true;
 		choices->package = value;
+		return 0;
+	case KEY_GDB:
+		if (*value == '\0')
+			argp_failure(state, EXIT_FORKTRACE, 0,
+				     "--gdb: '' is not valid; allowed: the path of a unix "
+				     "socket, or HOST:PORT");
+		choices->stub = value;
+		return 0;
+	case KEY_KALLSYMS:
+		choices->kallsyms = value;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -18,8 +18,10 @@ struct guest_choices {
 	unsigned memory_mib;    /* 0: the default */
 	VECTOR(const char *) files;
 	bool cold;
-	bool given; /* any of the above */
-	bool fetch; /* --guest-fetch: of `package` (NULL: the default one) */
+	bool given;           /* any of the above, but for files */
+	const char *stub;     /* --gdb; NULL: the guest is ours */
+	const char *kallsyms; /* --kallsyms */
+	bool fetch;           /* --guest-fetch: of `package` (NULL: the default one) */
 	const char *package;
 };
 

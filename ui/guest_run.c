@@ -130,3 +130,15 @@ struct error *guest_run_start(struct session *session, const struct options *opt
 
 	return session_start_guest(session, &request);
 }
+
+struct error *guest_run_attach(struct session *session, const struct options *options, struct kernel_symbols *symbols)
+{
+	struct guest_attach_request request = {
+	    .address = options->guest.stub,
+	    .symbols = symbols,
+	    .files = options->guest.files.items,
+	    .file_count = options->guest.files.count,
+	};
+
+	return session_attach_guest(session, &request);
+}

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "kernel/foreign_kernel.h"
 #include "session/guest_session.h"
 #include "session/session.h"
 #include "ui/cache_directory.h"
@@ -34,12 +35,19 @@ struct run {
 	struct output output;
 	struct report *report;
 	struct session *session;
-	sigset_t original_mask;        /* what a started program gets */
-	sighandler_t original_sigchld; /* likewise: forktrace cannot use an ignored one */
-	char **environment;            /* likewise */
-	int signals;                   /* signalfd */
-	int interrupts;                /* how often the user asked to end */
+	sigset_t original_mask;         /* what a started program gets */
+	sighandler_t original_sigchld;  /* likewise: forktrace cannot use an ignored one */
+	char **environment;             /* likewise */
+	int signals;                    /* signalfd */
+	int interrupts;                 /* how often the user asked to end */
+	struct kernel_symbols *symbols; /* --kallsyms, until the session has them; else NULL */
 };
+
+/* A guest that somebody else runs. */
+static bool is_foreign(const struct run *run)
+{
+	return run->options.guest.stub;
+}
 
 static bool is_attached(const struct run *run)
 {
@@ -141,7 +149,8 @@ static void create_session(struct run *run)
 	    .threads = run->options.threads,
 	    .seccomp = run->options.seccomp,
 	    .signals = !run->options.format->terse || run->options.verbosity > 0,
-	    .kernel_half = run->options.kernel == KERNEL_AUTO || run->options.kernel == KERNEL_LIVE,
+	    .kernel_half =
+		(run->options.kernel == KERNEL_AUTO || run->options.kernel == KERNEL_LIVE) && !is_foreign(run),
 	    .cache = cache,
 	    .unwinder = run->options.unwinder,
 	    .max_frames = run->options.max_frames,
@@ -167,6 +176,12 @@ static struct error *start(struct run *run)
 	char **command = run->options.command;
 	_cleanup_free_ char *path = NULL;
 
+	if (is_foreign(run)) {
+		struct kernel_symbols *symbols = run->symbols;
+
+		run->symbols = NULL;
+		return guest_run_attach(run->session, &run->options, symbols);
+	}
 	if (!command)
 		return attach_all(run);
 
@@ -209,7 +224,7 @@ static void separate_environment(struct run *run)
 static void on_interrupt(struct run *run, const struct signalfd_siginfo *info)
 {
 	run->interrupts++;
-	if (run->options.kernel == KERNEL_GUEST)
+	if (run->options.kernel == KERNEL_GUEST || is_foreign(run))
 		session_stop_guest(run->session, "forktrace was asked to end");
 	else if (is_attached(run))
 		session_release(run->session, "forktrace was asked to end");
@@ -241,8 +256,10 @@ enum { STOPS_PER_LOOK = 64 };
 
 static void loop(struct run *run)
 {
+	/* Of what is nobody's program, nobody waits for the end but the reader of the report. */
 	struct pollfd sources[] = {{.fd = run->signals, .events = POLLIN},
-				   {.fd = session_fd(run->session), .events = POLLIN}};
+				   {.fd = session_fd(run->session), .events = POLLIN},
+				   {.fd = is_foreign(run) ? run->output.fd : -1}};
 	struct spin spin = spin_create();
 	unsigned stops = 0;
 
@@ -258,6 +275,8 @@ static void loop(struct run *run)
 			spin_asleep(&spin);
 			poll(sources, sizeof(sources) / sizeof(sources[0]), -1);
 			spin_awake(&spin);
+			if (sources[2].revents & (POLLERR | POLLHUP))
+				session_stop_guest(run->session, "nobody reads the report");
 		}
 		read_signals(run);
 	}
@@ -312,10 +331,14 @@ static int trace(struct run *run)
 	/* Before the signals are blocked: opening a FIFO waits for its reader, and may be interrupted. */
 	struct error *error = open_report(run);
 
+	if (!error && is_foreign(run))
+		error = foreign_kernel_load(run->options.guest.kallsyms, &run->symbols);
 	if (!error)
 		error = block_signals(run);
-	if (error)
-		return fail(error);
+	if (error) {
+		fail(error);
+		return EXIT_FORKTRACE;
+	}
 	create_session(run);
 	error = start(run);
 	if (error) {
@@ -364,6 +387,7 @@ int main(int argc, char **argv)
 
 	int status = trace(&run);
 
+	kernel_symbols_destroy(run.symbols);
 	session_destroy(run.session);
 	report_destroy(run.report);
 	output_deinit(&run.output);

@@ -55,7 +55,8 @@ _Static_assert(MAX_FRAMES_DEFAULT == 256, "the help text names the default");
 static const char documentation[] =
     "Shows every fork of PROGRAM as one record: both processes' stacks, the kernel's stack beneath them, and the "
     "value that the call returned in each."
-    "\vforktrace exits with PROGRAM's exit status (128 + N where signal N killed it; 0 with --attach), 125 when "
+    "\vforktrace exits with PROGRAM's exit status (128 + N where signal N killed it; 0 with --attach and --gdb), 125 "
+    "when "
     "forktrace itself fails or is misused, 126 when PROGRAM cannot be run, 127 when it is not found.";
 
 static const char *const kernel_words[] = {
@@ -157,11 +158,39 @@ static void verbosity_change(const struct argp_state *state, struct options *opt
 	options->verbosity = change < 0 ? change : options->verbosity + change;
 }
 
+/* A guest of somebody else's: what there is to choose is chosen already. */
+static void stub_check(const struct argp_state *state, const struct options *options)
+{
+	if (!options->guest.kallsyms)
+		argp_failure(
+		    state, EXIT_FORKTRACE, 0,
+		    "--gdb needs the kernel's symbols, --kallsyms=FILE: save them in the guest, as root, with: "
+		    "cat /proc/kallsyms >FILE");
+	if (options->command)
+		argp_failure(state, EXIT_FORKTRACE, 0,
+			     "--gdb and PROGRAM exclude one another: every fork in the guest is recorded");
+	if (options->attach.count > 0)
+		argp_failure(state, EXIT_FORKTRACE, 0, "--gdb and --attach exclude one another");
+	if (options->kernel != KERNEL_AUTO || options->guest.given)
+		argp_failure(state, EXIT_FORKTRACE, 0,
+			     "--gdb goes without --kernel (-k, -g) and the --guest- options, but for --guest-file: the "
+			     "guest runs already");
+	if (options->follow != FOLLOW_ALL)
+		argp_failure(state, EXIT_FORKTRACE, 0,
+			     "--gdb and --follow exclude one another: every fork in the guest is recorded");
+}
+
 /* After the last option: is there something to trace, and one thing alone? */
 static void subject_check(const struct argp_state *state, const struct options *options)
 {
 	if (options->guest.fetch)
 		return;
+	if (options->guest.stub) {
+		stub_check(state, options);
+		return;
+	}
+	if (options->guest.kallsyms)
+		argp_failure(state, EXIT_FORKTRACE, 0, "--kallsyms goes with --gdb");
 	if (options->kernel == KERNEL_GUEST && options->attach.count > 0)
 		argp_failure(state, EXIT_FORKTRACE, 0,
 			     "--attach and --kernel=guest exclude one another: the program is started in the guest");
@@ -170,7 +199,7 @@ static void subject_check(const struct argp_state *state, const struct options *
 	if (options->interactive && options->kernel == KERNEL_GUEST)
 		argp_failure(state, EXIT_FORKTRACE, 0,
 			     "--interactive steps programs of this machine: a guest's are traced without it");
-	if (options->guest.given && options->kernel != KERNEL_GUEST)
+	if ((options->guest.given || options->guest.files.count) && options->kernel != KERNEL_GUEST)
 		argp_failure(state, EXIT_FORKTRACE, 0, "the --guest- options go with --kernel=guest (-g)");
 	if (options->command && options->attach.count > 0)
 		argp_failure(state, EXIT_FORKTRACE, 0, "--attach and PROGRAM exclude one another");
@@ -271,7 +300,7 @@ void options_parse(int argc, char **argv, struct options *options)
 	    .children = children,
 	    .options = option_table,
 	    .parser = option_parse,
-	    .args_doc = "[--] PROGRAM [ARG...]\n--attach=PID[,PID...]",
+	    .args_doc = "[--] PROGRAM [ARG...]\n--attach=PID[,PID...]\n--gdb=SOCKET|HOST:PORT --kallsyms=FILE",
 	    .doc = documentation,
 	};
 

@@ -384,4 +384,4 @@ def add_guest_tests():
 
 make_classes()
 add_guest_tests()
-del Facts, FactsGuest
+del Facts

@@ -130,7 +130,7 @@ static int run_guarded(const struct listener *listener, bool killed)
 			_exit(1);
 		if (killed)
 			raise(SIGKILL);
-		gdbstub_guard_end(&guard);
+		gdbstub_guard_end(&guard, true);
 		_exit(guard.pid || waitpid(-1, NULL, 0) != -1);
 	}
 	accepted = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);

@@ -240,13 +240,16 @@ static void test_start_end(void **state)
 
 	(void)state;
 	expect_report(&start, "{'event': 'start', 'seq': 1, 'time_ns': 0, 'wall_clock': "
-			      "'2023-11-14T22:13:20.000000123Z', 'command': ['sh', '-c', 'ls\\n'],"
+			      "'2023-11-14T22:13:20.000000123Z', 'source': 'host', 'stub': null,"
+			      "'command': ['sh', '-c', 'ls\\n'],"
 			      "'kernel': {'release': '6.18', 'machine': 'x86_64'}, 'version': '0.1.0', 'schema': 1}");
-	start.start.command = NULL;
-	json_t *object = report_of(&start);
-
-	assert_true(json_is_null(json_object_get(object, "command")));
-	json_decref(object);
+	/* A guest of somebody else's. */
+	start.start = (typeof(start.start)){
+	    .wall_clock = {1700000000, 123}, .guest = true, .stub = "localhost:1234", .version = "0.1.0"};
+	expect_report(&start, "{'event': 'start', 'seq': 1, 'time_ns': 0, 'wall_clock': "
+			      "'2023-11-14T22:13:20.000000123Z', 'source': 'guest', 'stub': 'localhost:1234',"
+			      "'command': null, 'kernel': {'release': null, 'machine': null}, 'version': '0.1.0',"
+			      "'schema': 1}");
 	expect_report(&end, "{'event': 'end', 'seq': 2, 'time_ns': 7, 'forks': 1, 'vforks': 2, 'clones': 3,"
 			    "'threads': 4, 'failed': 5, 'execs': 6, 'exits': 7, 'signals': 8, 'errors': 9,"
 			    "'lost_samples': 10, 'exit_status': 11}");

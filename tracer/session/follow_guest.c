@@ -42,7 +42,7 @@ void guest_breakpoint(struct guest_follow *follow, uint64_t address, bool on)
 			  : gdbstub_breakpoint_remove(follow->stub, address));
 }
 
-static void set_places(struct guest_follow *follow)
+void guest_set_places(struct guest_follow *follow)
 {
 	for (size_t i = 0; i < follow->places.count; i++) {
 		guest_breakpoint(follow, follow->places.items[i].address, true);
@@ -85,7 +85,7 @@ static void on_execve(struct guest_follow *follow)
 	guest_breakpoint(follow, guest_exec_address(follow->guest), false);
 	follow->root_expected = true;
 	follow->armed = true;
-	set_places(follow);
+	guest_set_places(follow);
 }
 
 static void on_registers(struct guest_follow *follow, const struct registers *registers)
@@ -173,7 +173,7 @@ static void on_message(struct guest_follow *follow, const struct guest_message *
 static struct error *take_messages(struct guest_follow *follow, bool *any)
 {
 	struct guest_message message;
-	bool more = true;
+	bool more = follow->guest; /* nobody speaks in a machine that is not ours */
 
 	while (more) {
 		struct error *error = guest_receive(follow->guest, &message, &more);
@@ -257,11 +257,24 @@ static void end(struct guest_follow *follow)
 	follow->done = true;
 	for (size_t i = 0; (task = map_next(&follow->tasks, &i));)
 		guest_fork_lost(follow, task, follow->end_reason ? follow->end_reason : "its end was not seen");
-	/* Nothing of it may run on while the report is written. */
+	/* Nothing of ours may run on while the report is written, and all of somebody else's shall. */
+	if (follow->foreign)
+		guest_foreign_leave(follow);
 	gdbstub_destroy(follow->stub);
 	guest_destroy(follow->guest);
 	follow->stub = NULL;
 	follow->guest = NULL;
+}
+
+static struct error *lost(const struct guest_follow *follow, struct error *why)
+{
+	struct error *error =
+	    follow->foreign ? error_create(ERROR_SYSTEM, 0, follow->foreign->address,
+					   "the machine behind %s is gone: %s", follow->foreign->address, why->message)
+			    : error_create(ERROR_SYSTEM, 0, NULL, "the guest ended before its program did");
+
+	error_destroy(why);
+	return error;
 }
 
 bool guest_follow_dispatch(struct guest_follow *follow)
@@ -284,8 +297,9 @@ bool guest_follow_dispatch(struct guest_follow *follow)
 			}
 		}
 		if (error->code == ERROR_GONE && !follow->done)
-			error = error_create(ERROR_SYSTEM, 0, NULL, "the guest ended before its program did");
+			error = lost(follow, error);
 		follow->end_reason = "the guest ended";
+		follow->session->exit_status = SESSION_LOST;
 		session_report(follow->session, NULL, error);
 		follow->done = true;
 	}
@@ -302,6 +316,11 @@ bool guest_follow_done(const struct guest_follow *follow)
 int guest_follow_fd(const struct guest_follow *follow)
 {
 	return follow->epoll;
+}
+
+const char *guest_follow_stub(const struct guest_follow *follow)
+{
+	return follow && follow->foreign ? follow->foreign->address : NULL;
 }
 
 void session_stop_guest(struct session *session, const char *reason)

@@ -237,6 +237,8 @@ void guest_fork_enter(struct guest_follow *follow, const struct guest_place *pla
 	struct guest_fork *fork;
 
 	if (!task)
+		task = guest_foreign_adopt(follow, registers);
+	if (!task)
 		return;
 	kernel_border_of_stack(follow->kernel_space, registers_sp(registers), follow->stack_size, &border);
 	if (!border.found || !fork_syscall_of(ABI_I386, border.original_eax))

@@ -14,6 +14,7 @@
 #include "session/internal.h"
 #include "symbol/kernel_debug.h"
 #include "target/gdbstub.h"
+#include "target/gdbstub_guard.h"
 #include "unwind/kernel_stack.h"
 
 struct guest_fork;
@@ -72,8 +73,22 @@ struct guest_place {
 	const char *name;
 };
 
+/* A machine that somebody else runs: nobody tells which tasks there are, nor when. */
+struct guest_foreign {
+	const char *address; /* of its stub, as the user wrote it */
+	int fd;              /* the connection */
+	struct gdbstub_guard guard;
+
+	/* In bytes; 0: not found out yet. */
+	uint32_t current_offset; /* of the per-CPU variable that points to the task which runs */
+	uint32_t parent_offset;  /* of real_parent in struct task_struct */
+	uint32_t mm_offset;      /* of mm there */
+	uint32_t auxv_offset;    /* of saved_auxv in struct mm_struct */
+};
+
 struct guest_follow {
 	struct session *session;
+	struct guest_foreign *foreign; /* NULL: the machine is ours, and `guest` */
 	struct guest *guest;
 	struct gdbstub *stub;
 	struct guest_clock clock;
@@ -123,6 +138,19 @@ void guest_task_identify(struct guest_follow *follow, struct guest_task *child, 
 /* The end of the kernel stack of the task whose task_struct this is, told by the user's registers at its top; 0: not
  * found. */
 uint32_t guest_task_find_stack(struct guest_follow *follow, uint32_t task_struct, const struct guest_fork *fork);
+
+/* --- guest_foreign.c --- */
+/* A task that forks and was not known before, of a machine that is not ours. */
+struct guest_task *guest_foreign_adopt(struct guest_follow *follow, const struct registers *registers);
+/* The parent's call has returned `number`: which pid namespace it lives in. */
+void guest_foreign_returned(struct guest_follow *follow, struct guest_fork *fork, int64_t number);
+/* Lets the machine run on, without breakpoints, and closes the connection. */
+void guest_foreign_leave(struct guest_follow *follow);
+
+/* --- guest_start.c --- */
+/* What follows from the symbols: the places to stop at, the kernel's memory and code. */
+struct error *guest_learn_kernel(struct guest_follow *follow);
+void guest_set_places(struct guest_follow *follow);
 
 /* --- guest_stacks.c --- */
 /* The kernel's stack of the stopped task, named, down to the border, and what stands there. NULL: see *reason. */

@@ -101,6 +101,7 @@ static void parent_returned(struct guest_follow *follow, struct guest_fork *fork
 			fork->child->pid = record->child.task.pid;
 		}
 	}
+	guest_foreign_returned(follow, fork, record->parent.ret);
 	fork->parent_done = true;
 	guest_fork_finish_if_complete(follow, fork);
 }

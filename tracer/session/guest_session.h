@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "kernel/guest.h"
 #include "session/session.h"
+#include "symbol/kernel_symbols.h"
 
 struct guest_request {
 	struct guest_options machine;
@@ -32,7 +33,19 @@ struct guest_request {
  * user: those of kernel_debug_open and kernel_debug_fit, guest_start, guest_files_of_program and payload_create. */
 struct error *session_start_guest(struct session *session, const struct guest_request *request);
 
-/* Ends the guest at once; the report tells `reason`. */
+struct guest_attach_request {
+	const char *address;            /* of the stub: gdbstub_connect */
+	struct kernel_symbols *symbols; /* of its kernel: foreign_kernel_load; taken over, on errors too */
+	const char *const *files;       /* files of this machine that are in the guest as well: guest_files_add */
+	size_t file_count;
+};
+
+/* Takes over a machine that somebody else runs, until it ends, or session_stop_guest. Every process's forks are told.
+ * The machine is let run on without breakpoints however forktrace ends (gdbstub_guard_start). Errors are sentences for
+ * the user: nothing there, no stub, another debugger's, no 32-bit kernel, symbols of another kernel. */
+struct error *session_attach_guest(struct session *session, const struct guest_attach_request *request);
+
+/* Ends the guest, or leaves it where it is somebody else's, at once; the report tells `reason`. */
 void session_stop_guest(struct session *session, const char *reason);
 
 #endif

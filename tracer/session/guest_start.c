@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#include "kernel/foreign_modules.h"
 #include "kernel/initramfs.h"
 #include "session/guest_internal.h"
 
@@ -78,6 +79,10 @@ static struct error *read_modules(void *context, const struct space *space, stru
 
 	struct guest_sources sources = {.files = &follow->files};
 
+	if (follow->foreign) {
+		*map = foreign_modules_read(space, space->owner, &follow->files);
+		return NULL;
+	}
 	sources.vdso = guest_vdso(follow->guest, &sources.vdso_size);
 	*map = guest_modules_read(space, space->owner, &sources);
 	return NULL;
@@ -119,15 +124,20 @@ static struct error *start_machine(struct guest_follow *follow)
 	return gdbstub_create(guest_stub_fd(follow->guest), &follow->session->log, &follow->stub);
 }
 
-static struct error *learn_kernel(struct guest_follow *follow)
+struct error *guest_learn_kernel(struct guest_follow *follow)
 {
-	follow->symbols = guest_take_symbols(follow->guest);
 	follow->code = (struct kernel_code){.find = find_function, .context = follow};
 	follow->source = (struct space_source){.read = read_memory, .modules = read_modules, .context = follow};
 	follow->kernel_space = space_create_foreign(&follow->source, NULL);
+	return find_places(follow);
+}
+
+static struct error *learn_kernel(struct guest_follow *follow)
+{
+	follow->symbols = guest_take_symbols(follow->guest);
 	follow->release = string_intern(follow->session->pool, guest_release(follow->guest));
 	follow->session->kernel_release = follow->release;
-	return find_places(follow);
+	return guest_learn_kernel(follow);
 }
 
 static struct error *check_debug_information(struct guest_follow *follow)
@@ -170,6 +180,8 @@ void guest_follow_destroy(struct guest_follow *follow)
 {
 	if (!follow)
 		return;
+	if (follow->foreign)
+		guest_foreign_leave(follow);
 	guest_forks_destroy(follow);
 	guest_tasks_destroy(follow);
 	space_unref(follow->kernel_space);
@@ -180,6 +192,7 @@ void guest_follow_destroy(struct guest_follow *follow)
 	kernel_debug_destroy(follow->debug);
 	vector_deinit(&follow->places);
 	cleanup_fd_(&follow->epoll);
+	free(follow->foreign);
 	free(follow);
 }
 

@@ -242,7 +242,7 @@ void guest_task_identify(struct guest_follow *follow, struct guest_task *child, 
 
 	if (!read_words(follow, child->task_struct, words, WORDS))
 		return;
-	if (!follow->pid_offset)
+	if (!follow->pid_offset && parent->pid)
 		find_pid_offset(follow, words, WORDS, parent, call->flags & CLONE_THREAD);
 	if (!follow->comm_offset)
 		find_comm_offset(follow, words, WORDS, parent);

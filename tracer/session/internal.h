@@ -183,6 +183,8 @@ bool pair_stops_parked(const struct session *session);
 bool guest_follow_dispatch(struct guest_follow *follow);
 bool guest_follow_done(const struct guest_follow *follow);
 int guest_follow_fd(const struct guest_follow *follow);
+/* Where the stub of somebody else's guest is; NULL: there is none. Accepts NULL. */
+const char *guest_follow_stub(const struct guest_follow *follow);
 void guest_follow_destroy(struct guest_follow *follow); /* accepts NULL */
 
 /* --- entry.c --- */

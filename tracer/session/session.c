@@ -161,7 +161,11 @@ void session_emit_start(struct session *session, char *const *command)
 	clock_gettime(CLOCK_REALTIME, &event.start.wall_clock);
 	event.start.command = (const char *const *)command;
 	event.start.kernel_release = session->kernel_release;
-	event.start.kernel_machine = session->guest ? "i686" : string_intern(session->pool, machine.machine);
+	/* Nobody has asked somebody else's guest for its utsname. */
+	event.start.guest = session->guest;
+	event.start.stub = guest_follow_stub(session->guest);
+	if (!event.start.stub)
+		event.start.kernel_machine = session->guest ? "i686" : string_intern(session->pool, machine.machine);
 	event.start.version = FORKTRACE_VERSION;
 	session_emit(session, &event);
 }

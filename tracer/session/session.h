@@ -35,6 +35,9 @@ struct session_options {
 	size_t max_frames;
 };
 
+/* The exit status of a run that lost what it followed: session_exit_status. */
+enum { SESSION_LOST = 125 };
+
 struct session;
 
 /* `sink`, which a thread of the session's own calls, and `log` are copied; their contexts must outlive the session.
@@ -75,7 +78,8 @@ bool session_release(struct session *session, const char *reason);
 /* Sends `signal` to the started program, or, when that has ended, to every process that is still traced. */
 void session_forward_signal(struct session *session, int signal);
 
-/* The started program's exit status (128 + n: killed by signal n), -1 while it has none. */
+/* The started program's exit status (128 + n: killed by signal n), SESSION_LOST where the machine that it was in was
+ * lost, -1 while there is none. */
 int session_exit_status(const struct session *session);
 
 #endif

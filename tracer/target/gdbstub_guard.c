@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -94,16 +93,16 @@ struct error *gdbstub_guard_start(int fd, struct gdbstub_guard *started)
 	return error_system(reason, NULL, "the process that guards the GDB stub's machine cannot be started");
 }
 
-void gdbstub_guard_end(struct gdbstub_guard *started)
+void gdbstub_guard_end(struct gdbstub_guard *started, bool let_go)
 {
 	int status;
 
 	if (!started->pid)
 		return;
-	while (write(started->pipe, "", 1) < 0 && errno == EINTR)
+	while (let_go && write(started->pipe, "", 1) < 0 && errno == EINTR)
 		;
 	close(started->pipe);
-	while (waitpid(started->pid, &status, 0) < 0 && errno == EINTR)
+	while (let_go && waitpid(started->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	*started = (struct gdbstub_guard){0};
 }

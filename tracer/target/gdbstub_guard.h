@@ -4,6 +4,7 @@
 #ifndef FORKTRACE_TARGET_GDBSTUB_GUARD_H
 #define FORKTRACE_TARGET_GDBSTUB_GUARD_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -19,7 +20,8 @@ struct gdbstub_guard {
  * all breakpoints out and lets the machine run). */
 struct error *gdbstub_guard_start(int fd, struct gdbstub_guard *guard);
 
-/* The machine has been let go: the guard ends, too. Accepts {0}. */
-void gdbstub_guard_end(struct gdbstub_guard *guard);
+/* Ends the guard: the machine has been let go. Where it could not be (`let_go` is false), or is not known to be, the
+ * guard tries, for some seconds, and nobody waits for it. Accepts {0}. */
+void gdbstub_guard_end(struct gdbstub_guard *guard, bool let_go);
 
 #endif

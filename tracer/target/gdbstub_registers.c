@@ -210,7 +210,7 @@ struct error *gdbstub_set_register(struct gdbstub *stub, const char *name, uint6
 struct error *gdbstub_take_for_i386(struct gdbstub *stub)
 {
 	const uint64_t long_mode_active = 1 << 10; /* EFER.LMA: Intel's manual, volume 3, "Extended Feature Enable" */
-	uint64_t efer;
+	uint64_t efer = 0;
 
 	if (stub->target.abi == ABI_I386)
 		return NULL;

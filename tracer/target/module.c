@@ -451,7 +451,9 @@ struct module_map *module_map_build(enum abi abi, const struct module_place *pla
 
 		bool known = file->memory_size;
 		uint64_t start = known ? places[i].bias + file->first_address : places[i].start;
-		struct module module = {start, start + (known ? file->memory_size : PAGE), file, places[i].starts, false};
+		uint64_t named = places[i].size ? places[i].size : PAGE;
+		struct module module = {start, start + (known ? file->memory_size : named), file, places[i].starts,
+					false};
 
 		if (!insert_module(map, &module))
 			module_file_unref(file);

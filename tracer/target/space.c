@@ -86,6 +86,13 @@ struct error *space_modules(struct space *space, const struct module_map **modul
 	return NULL;
 }
 
+/* Of what is known by its name alone there is an object for each place and time. */
+static bool same_file(const struct module_file *one, const struct module_file *other)
+{
+	return one == other || (one->fd < 0 && other->fd < 0 && !one->image && !other->image &&
+				!strcmp(one->path, other->path) && !strcmp(one->open_error, other->open_error));
+}
+
 static bool same_modules(const struct module_map *one, const struct module_map *other)
 {
 	if (one->count != other->count)
@@ -93,7 +100,7 @@ static bool same_modules(const struct module_map *one, const struct module_map *
 	for (size_t i = 0; i < one->count; i++) {
 		const struct module *a = &one->modules[i], *b = &other->modules[i];
 
-		if (a->start != b->start || a->end != b->end || a->file != b->file)
+		if (a->start != b->start || a->end != b->end || !same_file(a->file, b->file))
 			return false;
 	}
 	return true;

@@ -114,6 +114,7 @@ struct module_place {
 	size_t image_size;
 	const char *reason; /* why there is neither; copied */
 	uint64_t start;     /* where there is neither */
+	uint64_t size;      /* likewise, bytes; 0: not known, a page is taken */
 	bool starts;        /* as in struct module */
 };
 

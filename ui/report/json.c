@@ -196,6 +196,8 @@ static void start_members(json_t *object, const struct event *event)
 	for (size_t i = 0; event->start.command && event->start.command[i]; i++)
 		json_array_append_new(command, json_text(event->start.command[i]));
 	json_member(object, "wall_clock", json_wall_clock(&event->start.wall_clock));
+	json_member(object, "source", json_text(event->start.guest ? "guest" : "host"));
+	json_member(object, "stub", json_text(event->start.stub));
 	json_member(object, "command", command);
 	json_member(kernel, "release", json_text(event->start.kernel_release));
 	json_member(kernel, "machine", json_text(event->start.kernel_machine));

@@ -72,13 +72,25 @@ static void line_end(struct text_report *text, const struct event *event)
 	canvas_newline(&text->canvas);
 }
 
+static void kernel_draw(struct canvas *canvas, const struct event *event)
+{
+	const char *release = event->start.kernel_release;
+
+	if (!event->start.stub) {
+		item_printf(canvas, ROLE_PLAIN, "Linux %s %s", release, event->start.kernel_machine);
+		return;
+	}
+	item_printf(canvas, ROLE_PLAIN, "Linux%s%s", release ? " " : "", release ? release : "");
+	item_printf(canvas, ROLE_PLAIN, "behind %s", event->start.stub);
+}
+
 static void start_draw(struct text_report *text, const struct event *event)
 {
 	struct canvas *canvas = &text->canvas;
 
 	text_separate(text, false);
 	canvas_printf(canvas, ROLE_HEADER, "forktrace %s", event->start.version);
-	item_printf(canvas, ROLE_PLAIN, "Linux %s %s", event->start.kernel_release, event->start.kernel_machine);
+	kernel_draw(canvas, event);
 	for (size_t i = 0; event->start.command && event->start.command[i]; i++)
 		canvas_item(canvas, ROLE_PLAIN, LINE_INDENT, event->start.command[i]);
 	canvas_newline(canvas);
