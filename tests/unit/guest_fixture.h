@@ -81,18 +81,25 @@ static inline struct guest_options options_with(const char *directory)
 	return (struct guest_options){.qemu = qemu, .kernel = kernel, .cache = directory};
 }
 
-static inline int payload_of(const char *program, char *argument)
+/* `files` starts as {0} and is the caller's. */
+static inline int payload_with(struct guest_files *files, const char *program, char *argument)
 {
-	_cleanup_(guest_files_deinit) struct guest_files files = {0};
 	_cleanup_free_ char *path = realpath(program, NULL);
 	char name[] = "program", key[] = "KEY=value";
 	char *arguments[] = {name, argument, NULL}, *environment[] = {key, NULL};
 	int fd = -1;
 
 	assert_non_null(path);
-	assert_null(guest_files_of_program(path, NULL, &files));
-	assert_null(payload_create(&files, path, "/some/where", arguments, environment, &fd));
+	assert_null(guest_files_of_program(path, NULL, files));
+	assert_null(payload_create(files, path, "/some/where", arguments, environment, &fd));
 	return fd;
+}
+
+static inline int payload_of(const char *program, char *argument)
+{
+	_cleanup_(guest_files_deinit) struct guest_files files = {0};
+
+	return payload_with(&files, program, argument);
 }
 
 static inline int64_t microseconds(void)
