@@ -10,7 +10,8 @@
 
     expected = support.parse_expect(run.stdout)                   the facts that a program of targets/ printed
 
-callstack.py knows frames, referee.py asks gdb for the same stacks.
+callstack.py knows frames, referee.py asks gdb for the same stacks, records.py tells which of a record's facts are the
+program's alone.
 
 tests/check.py sets FORKTRACE (the program under test) and FORKTRACE_BUILD (the build directory); without it the
 defaults of a plain `make` hold. Nothing here sleeps: a wait is for a condition, with a deadline.

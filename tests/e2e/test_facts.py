@@ -5,6 +5,7 @@ import re
 import unittest
 
 import callstack
+import records
 import support
 
 # Programs that do another thing with an argument: a test of its own, named after it.
@@ -296,6 +297,9 @@ GUEST_FILES = {"test_dlopen": ["libtest_plugin.so", "libtest_plugin2.so"]}
 # for a processor that is stopped at each fork.
 NOT_IN_GUEST = {"test_spawn", "test_exec", "test_storm", "test_signal"}
 
+# What it forks inside of is a copy that it made in the guest: it has the original's name there, and its own here.
+NAMED_OTHERWISE = {"test_chroot"}
+
 WALK_STAGES = ["wrapper", "vsyscall", "entry", "dispatch", "handler", "worker", "copy", "wake", "child-first",
                "return-child", "return-parent"]
 
@@ -317,6 +321,14 @@ class FactsGuest(Facts):
         self.assertIsNotNone(expected.total, run.stdout)
         self.assertEqual(run.of("error"), [])
         self.check_events(name, run, expected)
+        if support.runs_32_bit() and name not in NAMED_OTHERWISE:
+            self.check_same_here(name, arguments, run)
+
+    def check_same_here(self, name, arguments, run):
+        """This machine's kernel does the same, as far as the facts go that depend on the program alone."""
+        program = [support.built_target("i386", name), *arguments]
+        here = support.trace(program, ["-k", "none", *OPTIONS.get(name, [])], stdin=STDIN.get(name, b""))
+        self.assertEqual(records.all_facts(run.forks()), records.all_facts(here.forks()))
 
     def check_returns(self, fact, record):
         parent, child = record["parent"], record["child"]

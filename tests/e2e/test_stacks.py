@@ -156,8 +156,8 @@ class ThreadCreation(Comparison):
 @unittest.skipUnless(referee.available(), "gdb is not installed")
 class Guest(Comparison):
     """A program's stacks in a guest against gdb's of the same program on this machine's kernel, where that runs it: the
-    files are the same, and lie at other addresses, so a place is told by its last digits. Of the vDSO each kernel has its
-    own. (Against gdb in the guest: tests/unit/guest_user_gdb_test.c.)"""
+    files are the same, and lie at other addresses, so a place is told by its last digits. Of the vDSO each kernel has
+    its own. (Against gdb in the guest: tests/unit/guest_user_gdb_test.c.)"""
 
     def place_of(self, frame):
         if frame["symbol"] == "__kernel_vsyscall":
