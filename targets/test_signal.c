@@ -1,11 +1,11 @@
 /* A fork inside a signal handler; then forks while a fast timer interrupts the process, so that the kernel now and then
- * restarts the call (ERESTARTNOINTR). */
+ * restarts the call (ERESTARTNOINTR). `test_signal N`: N forks under the timer (100). */
 #include <sys/time.h>
 
 #include "expect.h"
 
 /* More signals than this within one fork mean that a slow tracer never lets it through: the timer rests then. */
-enum { FORKS = 100, INTERVAL_US = 50, SIGNALS_PER_FORK = 40 };
+enum { DEFAULT_FORKS = 100, FORKS_MAX = 1000, INTERVAL_US = 50, SIGNALS_PER_FORK = 40 };
 
 static struct seen *handler_seen;
 static volatile pid_t handler_child;
@@ -57,9 +57,12 @@ static KEEP_FRAME pid_t fork_under_fire(struct seen *seen)
 	return (pid_t)ret;
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
+	long forks = count > 1 ? strtol(arguments[1], NULL, 10) : DEFAULT_FORKS;
 	expect_begin();
+	if (!CHECK(forks > 0 && forks <= FORKS_MAX))
+		return expect_end();
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 	sigaction(SIGUSR1, &action, NULL);
 	handler_seen = seen_new(1);
@@ -69,8 +72,8 @@ int main(void)
 
 	action.sa_handler = on_alarm;
 	sigaction(SIGALRM, &action, NULL);
-	struct seen *seen = seen_new(FORKS);
-	for (int i = 0; i < FORKS; i++) {
+	struct seen *seen = seen_new((size_t)forks);
+	for (long i = 0; i < forks; i++) {
 		alarms_left = SIGNALS_PER_FORK;
 		set_timer(INTERVAL_US);
 		pid_t pid = fork_under_fire(&seen[i]);

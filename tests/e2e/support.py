@@ -124,6 +124,14 @@ def guest_environment():
     return environment(XDG_CACHE_HOME=str(BUILD / "cache"))
 
 
+def i386_file(path):
+    """A file of Debian's i386 packages, which .ci/deps unpacks; skips the test where it is not there."""
+    full = ROOT / "build/i386-root" / path
+    if not full.exists():
+        raise unittest.SkipTest(f"there is no {full}: make check-deps unpacks it")
+    return str(full)
+
+
 # --- which of them run here -------------------------------------------------------------------------------------------
 
 narrowed = None  # why the running test did less than elsewhere, which check.py counts; None: it did all
