@@ -132,6 +132,31 @@ class Guest(unittest.TestCase):
             places.append(place)
         self.assertEqual(places, sorted(places))
 
+    def test_pipeline(self):
+        """A shell with two commands, Debian's own: three processes, of which two become other programs."""
+        with tempfile.TemporaryDirectory(prefix="forktrace-test.") as directory:
+            for name in ("one", "two", "three"):
+                pathlib.Path(directory, name).touch()
+            run = self.pipeline(f"ls {directory} | wc", directory)
+        self.assertEqual((run.status, run.stdout.split(), run.stderr), (0, [b"3", b"3", b"14"], ""), run)
+        shell, *commands = run.of("exec")
+        self.assertEqual({event["path"].rpartition("/")[2] for event in commands}, {"ls", "wc"})
+        self.assertEqual([event["parent"]["pid"] for event in run.forks()], [shell["pid"]] * 2)
+        self.assertEqual({event["child"]["pid"] for event in run.forks()}, {event["pid"] for event in commands})
+        self.assertEqual({(event["pid"], event["status"]) for event in run.of("exit")},
+                         {(event["pid"], 0) for event in run.of("exec")})
+        for record in run.forks():
+            self.assertEqual(record["parent"]["frames"], record["child"]["frames"])
+            self.assertEqual((record["parent"]["frames"][-1]["certain"], record["kernel"]["reason"]), (True, None))
+
+    def pipeline(self, command, directory):
+        """`sh -c COMMAND` with Debian's i386 dash, ls and wc. The libraries of ls are found as a user would have it."""
+        libraries = support.i386_file("usr/lib/i386-linux-gnu") + ":" + support.i386_file("lib/i386-linux-gnu")
+        files = [f"{support.i386_file('bin/ls')}:/bin/ls", f"{support.i386_file('usr/bin/wc')}:/usr/bin/wc", directory]
+        environment = {**support.guest_environment(), "LD_LIBRARY_PATH": libraries, "PATH": "/usr/bin:/bin"}
+        options = [*support.guest_options(), *(f"--guest-file={file}" for file in files)]
+        return support.trace([support.i386_file("bin/dash"), "-c", command], options, env=environment)
+
     def test_cold(self):
         run = self.run_guest([support.built_target("i386", "test_fork")], ["--guest-cold"])
         self.assertEqual((run.status, len(run.forks())), (0, 1), run)
