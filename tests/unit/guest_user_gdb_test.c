@@ -110,13 +110,18 @@ static struct registers find_caller(void)
 	return border.user;
 }
 
-/* Other calls return there as well, from other depths of the stack. */
-static void run_to_return(const struct registers *caller, struct registers *registers)
+/* Other calls return there as well, from other depths of the stack, or later: the first return of each process is that
+ * of its fork. `seen`: the page table of the process that came by; not that of the next one. */
+static void run_to_return(const struct registers *caller, struct registers *registers, uint64_t *seen)
 {
+	uint64_t cr3;
+
 	do {
 		run_to(registers_pc(caller));
 		assert_null(gdbstub_registers(stub, registers));
-	} while (registers_sp(registers) != registers_sp(caller));
+		assert_null(gdbstub_register(stub, "cr3", &cr3));
+	} while (registers_sp(registers) != registers_sp(caller) || cr3 == *seen);
+	*seen = cr3;
 }
 
 /* Both come by there, in either order. */
@@ -127,12 +132,13 @@ static void check_returns(struct guest_image *image, const struct registers *cal
 	struct string_pool *pool = string_pool_create();
 	struct capture *capture = capture_create(&options, pool, &silent);
 	struct registers registers[2];
+	uint64_t seen = 0;
 
 	assert_null(gdbstub_breakpoint_add(stub, registers_pc(caller)));
 	for (int i = 0; i < 2; i++) {
 		struct space *space = space_create_foreign(&user_memory, image);
 
-		run_to_return(caller, &registers[i]);
+		run_to_return(caller, &registers[i], &seen);
 		check_stack(space, capture, &registers[i], least);
 		space_unref(space);
 	}
