@@ -186,6 +186,24 @@ static void tells_of_a_panic(void **state)
 	error_destroy(error);
 }
 
+/* As one that was built without them. */
+static void tells_of_a_kernel_without_symbols(void **state)
+{
+	struct guest_options options = options_with(cache);
+	_cleanup_fd_ int payload = payload_of(static_fork, NULL);
+	struct log none = {0};
+
+	(void)state;
+	need_kernel();
+	options.append = "initcall_blacklist=kallsyms_init";
+
+	struct error *error = refused(&options, payload, START_MS, &none);
+
+	assert_string_equal(error->message,
+			    "the guest's kernel has no /proc/kallsyms: it must be built with CONFIG_KALLSYMS");
+	error_destroy(error);
+}
+
 /* A kernel for later processors says so to the BIOS alone, and halts. */
 static void tells_of_silence(void **state)
 {
@@ -281,6 +299,7 @@ int main(void)
 	    cmocka_unit_test(notices_that_qemu_was_killed),
 	    cmocka_unit_test(makes_a_damaged_snapshot_anew),
 	    cmocka_unit_test(tells_of_a_panic),
+	    cmocka_unit_test(tells_of_a_kernel_without_symbols),
 	    cmocka_unit_test(tells_of_silence),
 	    cmocka_unit_test(can_be_interrupted),
 	    cmocka_unit_test(quotes_qemu),
