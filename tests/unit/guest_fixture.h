@@ -44,7 +44,7 @@ static char cache[64], echo[64];
 static const char *kernel;
 
 /* Answers each line of its input; tells its last argument, its environment, and whether it could make a file where it
- * is. "daemon": leaves a process that speaks later. "much": prints a megabyte. */
+ * is. "daemon": leaves a process that speaks later. "much": prints two megabytes. */
 static const char echo_source[] =
     "#include <stdio.h>\n"
     "#include <stdlib.h>\n"
@@ -62,7 +62,7 @@ static const char echo_source[] =
     "		puts(\"late\");\n"
     "		return 0;\n"
     "	}\n"
-    "	for (int i = 0; !strcmp(argv[argc - 1], \"much\") && i < 1 << 14; i++)\n"
+    "	for (int i = 0; !strcmp(argv[argc - 1], \"much\") && i < 1 << 15; i++)\n"
     "		printf(\"%063d\\n\", i);\n"
     "	while (strcmp(argv[argc - 1], \"daemon\") && fgets(line, sizeof(line), stdin))\n"
     "		fputs(line, stdout);\n"
@@ -197,13 +197,12 @@ static inline void wait_readable(const struct guest *guest)
 	assert_true(poll(polled, count, RUN_MS) > 0);
 }
 
-/* Runs to DONE, giving all the input there is as credit allows. */
-static inline struct error *run(struct guest *guest, const char *input, size_t size, struct outcome *outcome)
+/* Takes all up to DONE, giving all the input there is as credit allows. */
+static inline struct error *run_on(struct guest *guest, const char *input, size_t size, struct outcome *outcome)
 {
 	int64_t begin = microseconds();
 	bool input_ended = false, started = false;
 
-	go(guest);
 	while (!outcome->done) {
 		struct guest_message message;
 		bool any;
@@ -231,6 +230,12 @@ static inline struct error *run(struct guest *guest, const char *input, size_t s
 	}
 	tell("GO to DONE", begin);
 	return NULL;
+}
+
+static inline struct error *run(struct guest *guest, const char *input, size_t size, struct outcome *outcome)
+{
+	go(guest);
+	return run_on(guest, input, size, outcome);
 }
 
 static inline void run_fork(struct guest *guest)
