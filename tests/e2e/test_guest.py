@@ -1,10 +1,13 @@
 """Programs in a QEMU guest, as a user meets them: output, input, status, the report, errors, and nothing left behind."""
 
+import fcntl
 import os
 import pathlib
 import re
 import signal
+import struct
 import tempfile
+import termios
 import unittest
 
 import support
@@ -18,6 +21,11 @@ def children_of(pid):
         return [int(word) for word in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except FileNotFoundError:
         return []
+
+
+def bytes_in(pipe):
+    """What can be read there."""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
 
 
 def descendants_of(pid):
@@ -82,6 +90,33 @@ class Guest(unittest.TestCase):
         text = bytes(range(256)) * 20
         run = self.run_guest([program], stdin=text)
         self.assertEqual((run.status, run.stdout), (0, text))
+
+    @support.time_limit(100)
+    def test_output_beyond_the_pipes(self):
+        """More than the pipes hold, those of the guest and that of whoever reads forktrace's output: all wait, nothing
+        is lost, and the fork behind it is followed."""
+        lines = 24000
+        program = self.program(rf"""
+            #include <stdio.h>
+            #include <sys/wait.h>
+            #include <unistd.h>
+            int main(void)
+            {{
+                for (int i = 0; i < {lines}; i++)
+                    printf("%063d\n", i);
+                fflush(stdout);
+                if (fork() == 0)
+                    _exit(0);
+                return wait(NULL) < 0;
+            }}""")
+        with support.Background([program], support.guest_options(), env=support.guest_environment()) as run:
+            run.wait_event("exec", timeout=40)
+            output = run.process.stdout.fileno()
+            capacity = fcntl.fcntl(output, fcntl.F_GETPIPE_SZ)
+            support.wait_until(lambda: bytes_in(output) == capacity, "the pipe is full", timeout=40)
+            self.assertEqual(run.finish(), 0, run.stderr)
+        self.assertEqual(run.output_text, b"".join(b"%063d\n" % number for number in range(lines)))
+        self.assertEqual(len(run.forks()), 1)
 
     def test_killed(self):
         program = self.program("int main(void) { return *(volatile int *)4; }")
