@@ -9,24 +9,27 @@
 #include "base/memory.h"
 #include "target/gdbstub_internal.h"
 
-enum { INSTRUCTION_SIZE_MAX = 15 };
+enum { INSTRUCTION_SIZE_MAX = 15, PAGE = 4096 };
 
 static void forget_error(struct error *error)
 {
 	error_destroy(error);
 }
 
-/* The bytes at the end of a page may be all there are. */
+/* The bytes at the end of a page may be all there are; a child's page may not be there yet at all. */
 static size_t read_code(struct gdbstub *stub, uint64_t pc, uint8_t code[INSTRUCTION_SIZE_MAX])
 {
-	for (size_t size = INSTRUCTION_SIZE_MAX; size; size--) {
-		struct error *error = gdbstub_read(stub, pc, code, size);
+	size_t in_page = PAGE - pc % PAGE;
+	struct error *error = gdbstub_read(stub, pc, code, INSTRUCTION_SIZE_MAX);
 
-		if (!error)
-			return size;
-		forget_error(error);
-	}
-	return 0;
+	if (!error)
+		return INSTRUCTION_SIZE_MAX;
+	forget_error(error);
+	if (in_page >= INSTRUCTION_SIZE_MAX)
+		return 0;
+	error = gdbstub_read(stub, pc, code, in_page);
+	forget_error(error);
+	return error ? 0 : in_page;
 }
 
 static bool is_by_hand(const struct instruction *instruction)
