@@ -53,7 +53,7 @@ static void let_go(const struct peer *peer)
 	close(fd);
 }
 
-static _Noreturn void guard(int pipe, const struct peer *peer)
+static _Noreturn void stand_guard(int pipe, const struct peer *peer)
 {
 	char byte;
 	ssize_t got;
@@ -71,38 +71,38 @@ static _Noreturn void guard(int pipe, const struct peer *peer)
 	_exit(0);
 }
 
-struct error *gdbstub_guard_start(int fd, struct gdbstub_guard *started)
+struct error *gdbstub_guard_start(int fd, struct gdbstub_guard *guard)
 {
 	struct peer peer = {.size = sizeof(peer.address)};
 	int ends[2];
 
 	if (getpeername(fd, (struct sockaddr *)&peer.address, &peer.size) || pipe2(ends, O_CLOEXEC))
 		return error_system(errno, NULL, "the GDB stub's machine cannot be guarded");
-	started->pid = fork();
-	if (started->pid == 0)
-		guard(ends[0], &peer);
+	guard->pid = fork();
+	if (guard->pid == 0)
+		stand_guard(ends[0], &peer);
 
 	int reason = errno;
 
 	close(ends[0]);
-	started->pipe = ends[1];
-	if (started->pid > 0)
+	guard->pipe = ends[1];
+	if (guard->pid > 0)
 		return NULL;
 	close(ends[1]);
-	*started = (struct gdbstub_guard){0};
+	*guard = (struct gdbstub_guard){0};
 	return error_system(reason, NULL, "the process that guards the GDB stub's machine cannot be started");
 }
 
-void gdbstub_guard_end(struct gdbstub_guard *started, bool let_go)
+void gdbstub_guard_end(struct gdbstub_guard *guard, bool let_go)
 {
 	int status;
 
-	if (!started->pid)
+	if (!guard->pid)
 		return;
-	while (let_go && write(started->pipe, "", 1) < 0 && errno == EINTR)
+	while (let_go && write(guard->pipe, "", 1) < 0 && errno == EINTR)
 		;
-	close(started->pipe);
-	while (let_go && waitpid(started->pid, &status, 0) < 0 && errno == EINTR)
+	close(guard->pipe);
+	while (let_go && waitpid(guard->pid, &status, 0) < 0 && errno == EINTR)
 		;
-	*started = (struct gdbstub_guard){0};
+	*guard = (struct gdbstub_guard){0};
 }
