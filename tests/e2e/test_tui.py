@@ -18,7 +18,8 @@ class Terminal:
     def __init__(self, command, columns=80, rows=24, env=None):
         self.folder = tempfile.TemporaryDirectory(prefix="forktrace-tui-")
         self.server = ["tmux", "-f", "/dev/null", "-S", f"{self.folder.name}/socket"]
-        shell = f"stty -a >{self.folder.name}/before; {command}; echo status $?; stty -a >{self.folder.name}/after; exec cat"
+        shell = (f"stty -a >{self.folder.name}/before; {command}; status=$?; stty -a >{self.folder.name}/after; "
+                 "echo status $status; exec cat")
         self.run("new-session", "-d", "-x", str(columns), "-y", str(rows), "sh", "-c", shell,
                  env={**support.environment(LC_ALL="C.UTF-8"), **(env or {})})
 
