@@ -191,8 +191,9 @@ class Stepper(unittest.TestCase):
                 terminal.type("d")
                 terminal.wait("^status 0")
             self.assertEqual(support.tracer_of(program.pid), 0)
+            self.assertEqual(program.read_line(), b"ready")
             program.write(b"x")  # it forks once more, and tells
-            self.assertIn("expect", program.read_line())
+            self.assertIn(b"expect fork", program.read_line())
 
 
 class Scripted(unittest.TestCase):

@@ -52,6 +52,15 @@ static bool is_system_call(struct controlled *task, uint64_t pc)
 	return false;
 }
 
+/* Was it held within a call that it enters again when it goes on? ERESTARTSYS to ERESTART_RESTARTBLOCK,
+ * include/linux/errno.h. */
+static bool is_restarting(const struct registers *registers)
+{
+	int64_t result = registers_result(registers);
+
+	return registers->original_result != UINT64_MAX && result <= -512 && result >= -516;
+}
+
 /* A system call is gone through from its entry to its exit, so that forks are seen as ever, and is over where it
  * returns to. A signal that has a handler comes before it. */
 static void execute(struct controlled *task)
@@ -68,7 +77,7 @@ static void execute(struct controlled *task)
 
 	task->executing = true;
 	task->entering = task->signal && task->caught;
-	task->through_call = !task->entering && is_system_call(task, pc);
+	task->through_call = !task->entering && (is_system_call(task, pc) || is_restarting(&registers));
 	lift(task, pc);
 	resume(task, task->through_call ? RESUME_SYSCALL : RESUME_STEP);
 }
@@ -293,7 +302,8 @@ static void let_go(struct controlled *task)
 	own->leaving_reason = "requested";
 	if (held)
 		follow_resume(task->control->session, own, task->signal);
-	else
+	/* A step is seen to its end, which is near: its trap would kill a program that is let go. */
+	else if (!task->single)
 		control_complain(task, ptrace_interrupt(own->tid));
 }
 

@@ -22,9 +22,6 @@ void control_task_removed(struct control *control, struct task *task);
 /* A process is let go: nothing of ours may be left in it. */
 void control_task_leaves(struct control *control, struct task *task);
 
-/* Is it in a state to be let go? False: it was resumed for another, short while. */
-bool control_may_leave(struct control *control, struct task *task);
-
 /* It has stopped. True: that was the control's own doing, and it has been dealt with. */
 bool control_stopped(struct control *control, struct task *task, const struct wait_status *status);
 /* The session has dealt with the stop: the control decides how it goes on. False: there is no control. */

@@ -44,7 +44,6 @@ struct controlled {
 	bool creeping; /* goes to `until` instruction by instruction: no breakpoint is to be had */
 
 	bool single;  /* resumed for one instruction */
-	bool stray;   /* that was cut short: its trap may still come */
 	bool hopping; /* steps off a breakpoint, to run on */
 	bool is_lifted;
 	uint64_t lifted; /* the breakpoint that was taken out for that, or for the plan's instruction */

@@ -126,17 +126,6 @@ static bool on_hardware(struct controlled *task, uint64_t address)
 	return true;
 }
 
-bool control_may_leave(struct control *control, struct task *task)
-{
-	struct controlled *known = control ? control_of(control, task) : NULL;
-
-	if (!known || !known->stray)
-		return true;
-	control_complain(known, ptrace_resume(task->tid, RESUME_SYSCALL, 0));
-	control_complain(known, ptrace_interrupt(task->tid));
-	return false;
-}
-
 bool control_stopped(struct control *control, struct task *task, const struct wait_status *status)
 {
 	struct controlled *known = control ? control_of(control, task) : NULL;
@@ -145,15 +134,11 @@ bool control_stopped(struct control *control, struct task *task, const struct wa
 
 	if (!known)
 		return false;
-	/* Cut short by another stop, a step may still trap, and a task that was let go would die of it: it is first
-	 * resumed without one. */
-	bool single = known->single || known->stray;
-	bool trapped = status->kind == WAIT_SIGNAL && status->value == SIGTRAP;
+	bool single = known->single;
 
 	known->last = *status;
-	known->stray = known->single && !trapped;
 	known->single = false;
-	if (!trapped)
+	if (status->kind != WAIT_SIGNAL || status->value != SIGTRAP)
 		return false;
 
 	struct error *error = ptrace_siginfo(task->tid, &info);

@@ -40,8 +40,7 @@ static void let_go(struct session *session, struct task *task, int signal)
 void follow_resume(struct session *session, struct task *task, int signal)
 {
 	if (task->leaving && may_leave(task)) {
-		if (control_may_leave(session->control, task))
-			let_go(session, task, signal);
+		let_go(session, task, signal);
 		return;
 	}
 	if (control_resume(session->control, task, signal))
