@@ -182,6 +182,7 @@ class Stepper(unittest.TestCase):
 
     def test_attached_lives_on(self):
         with support.Program([support.target("x86_64", "test_loop")]) as program:
+            self.assertEqual(program.read_line(), b"ready")
             with Terminal(shlex.join([support.FORKTRACE, "-i", "-p", str(program.pid)])) as terminal:
                 terminal.wait("interrupted")
                 terminal.type("N")  # the call that it waits in goes on waiting
