@@ -79,11 +79,11 @@ class Stepper(unittest.TestCase):
         with Terminal(stepper([program]), columns, rows) as terminal:
             terminal.wait("at the start")
             screen = terminal.wait("> main +test_fork.c:17")
-            self.assertIn("s n line", screen)
+            self.assertIn("s step  n next", screen)
 
             terminal.type("F")
             terminal.wait(r"parent (\d+)  fork returned (\d+)")
-            screen = terminal.wait(r"child (\d+)  born: fork gave 0.*kernel: syscall")
+            screen = terminal.wait(r"child (\d+)  fork returned 0.*user / kernel: syscall")
             parent, child = re.search(r"parent (\d+) +fork returned (\d+)", screen).groups()
             self.assertRegex(screen, rf"child {child} ")
             self.assertEqual(len(re.findall(r"spawn_child +test_fork.c:8", screen)), 2)
@@ -100,7 +100,7 @@ class Stepper(unittest.TestCase):
             terminal.wait(rf"2: process {child} .*stepped")
             terminal.type("f")
             screen = terminal.wait("code  spawn_child.*rax 0 ")
-            self.assertRegex(screen, rf"parent {parent}  fork gave {child}")
+            self.assertRegex(screen, rf"parent {parent}  fork={child}")
 
             terminal.type("C")
             screen = terminal.wait("exited 7")
@@ -124,7 +124,7 @@ class Stepper(unittest.TestCase):
             with Terminal(stepper([program])) as terminal:
                 terminal.wait("at the start")
                 terminal.type("F")
-                screens.append(normalised(terminal.wait("born: fork gave 0.*kernel: syscall")))
+                screens.append(normalised(terminal.wait("fork returned 0.*user / kernel: syscall")))
                 terminal.type("q")
                 terminal.wait("k kills the program")
                 terminal.type("k")
@@ -139,13 +139,13 @@ class Stepper(unittest.TestCase):
             screen = terminal.wait(r"\A.{0,80}$")
             terminal.wait("output ─+$")
             terminal.resize(60, 20)
-            terminal.wait("80x24 is the least: this is 60x20")
+            terminal.wait(r"^ +80x24 is the least .* 60x20$")
             terminal.resize(100, 30)
             terminal.wait("at the start")
             terminal.type("q")
             terminal.wait("k kills")
             terminal.type("Escape")
-            terminal.wait("s n line")
+            terminal.wait("s step  n next")
             terminal.type("q", "k")
             terminal.wait("^status 0")
 
@@ -153,8 +153,8 @@ class Stepper(unittest.TestCase):
         with Terminal(stepper([support.target("x86_64", "test_fork")])) as terminal:
             terminal.wait("at the start")
             terminal.type("?")
-            terminal.wait("step over calls")
-            terminal.type("NPage")
+            terminal.wait("to the next source line, over calls")
+            terminal.type("NPage", "NPage")
             terminal.wait("quit +end: asks")
             terminal.type("Escape")
             terminal.wait("code  main")

@@ -1,109 +1,84 @@
-/* Which view is where, and the two lines at the bottom. */
-#include <ncursesw/curses.h>
-#include <stdio.h>
-#include <string.h>
+/* Where each pane lies: see layout.h. */
+#include "ui/tui/layout.h"
 
-#include "ui/tui/tui.h"
+enum {
+	WIDE = 120,      /* events beside the output */
+	VERY_WIDE = 170, /* memory beside the registers */
+	REGISTERS = 34,  /* columns of two 64-bit registers side by side */
+	REGISTERS_ROWS = 10,
+	MEMORY = 48, /* columns of an address, a word of 64 bits, and its characters */
+	TREE = 36,
+};
 
-enum { WIDE = 120 };
-
-static void place(struct tui *tui, const struct view *view, int row, int column, int rows, int columns)
+static int at_least(int number, int least)
 {
-	struct area area = {row, column, rows, columns};
-
-	if (rows > 0 && columns > 0)
-		view->draw(tui, &area);
+	return number > least ? number : least;
 }
 
-static void draw_panes(struct tui *tui)
+static int at_most(int number, int most)
 {
-	int rows = LINES - 2, columns = COLS;
-	int bottom = rows / 5 > 5 ? rows / 5 : 5;
-	int stacks = rows * 2 / 5;
-	int code = rows - stacks - bottom;
-	int registers = columns / 3 > 34 ? columns / 3 : 34;
-	int tree = columns >= WIDE ? columns / 3 : 36;
-	int low = code + stacks;
+	return number < most ? number : most;
+}
 
-	if (registers > 52)
-		registers = 52;
-	place(tui, &view_code, 0, 0, code, columns - registers - 1);
-	place(tui, &view_registers, 0, columns - registers, code, registers);
-	place(tui, &view_stacks, code, 0, stacks, columns);
-	place(tui, &view_tree, low, 0, bottom, tree - 1);
-	if (columns >= WIDE) {
-		int log = (columns - tree) / 2;
+/* Registers and memory: the right end of the upper part; returns the columns that are left for the code. */
+static int place_values(struct layout *layout, const struct layout_choice *choice, int rows, int columns)
+{
+	int values = at_most(at_least(columns / 3, REGISTERS), 52);
+	struct area right = {0, columns - values, rows, values};
 
-		place(tui, &view_log, low, tree, bottom, log - 1);
-		place(tui, &view_output, low, tree + log, bottom, columns - tree - log);
+	if (columns >= VERY_WIDE) {
+		layout->panes[PANE_MEMORY] = (struct area){0, columns - MEMORY, rows, MEMORY};
+		right = (struct area){0, columns - MEMORY - REGISTERS - 1, rows, REGISTERS};
+		layout->panes[PANE_REGISTERS] = right;
+	} else if (rows >= REGISTERS_ROWS + 5) {
+		layout->panes[PANE_REGISTERS] = (struct area){0, right.column, REGISTERS_ROWS, values};
+		layout->panes[PANE_MEMORY] = (struct area){REGISTERS_ROWS, right.column, rows - REGISTERS_ROWS, values};
 	} else {
-		place(tui, tui->log_shown ? &view_log : &view_output, low, tree, bottom, columns - tree);
+		layout->panes[choice->memory ? PANE_MEMORY : PANE_REGISTERS] = right;
+	}
+	return right.column - 1;
+}
+
+static void place_bottom(struct layout *layout, const struct layout_choice *choice, int row, int rows, int columns)
+{
+	int tree = columns >= WIDE ? at_most(columns / 3, 60) : TREE;
+
+	layout->panes[PANE_PROCESSES] = (struct area){row, 0, rows, tree - 1};
+	if (columns >= WIDE) {
+		int events = (columns - tree) / 2;
+
+		layout->panes[PANE_EVENTS] = (struct area){row, tree, rows, events - 1};
+		layout->panes[PANE_OUTPUT] = (struct area){row, tree + events, rows, columns - tree - events};
+	} else {
+		layout->panes[choice->events ? PANE_EVENTS : PANE_OUTPUT] =
+		    (struct area){row, tree, rows, columns - tree};
 	}
 }
 
-static void draw_status(const struct tui *tui)
+bool layout_compute(int rows, int columns, const struct layout_choice *choice, struct layout *layout)
 {
-	struct area area = {LINES - 2, 0, 1, COLS};
-	const struct control_task *task = tui_task(tui);
-	char what[80] = "";
+	*layout = (struct layout){.status = {rows - 2, 0, 1, columns}, .keys = {rows - 1, 0, 1, columns}};
+	if (rows < SCREEN_MIN_ROWS || columns < SCREEN_MIN_COLUMNS)
+		return false;
 
-	if (task)
-		tui_describe(tui, task, what, sizeof(what));
-	if (tui->message[0])
-		screen_put(&area, 0, 1, -1, tui->message_bad ? ROLE_BAD : ROLE_TEXT, tui->message);
-	else if (task)
-		screen_print(&area, 0, 1, ROLE_TEXT, "%u: process %d (%s) %s", task->id, task->tid, abi_name(task->abi),
-			     what);
-	screen_mark(&area, 0, ROLE_STATUS);
-}
+	int room = rows - 2;
 
-static void draw_keys(const struct tui *tui)
-{
-	struct area area = {LINES - 1, 0, 1, COLS};
-	const struct control_task *task = tui_task(tui);
-	const char *keys = "Tab process  q quit  ? help";
-
-	if (tui->prompt.kind != PROMPT_NONE) {
-		int column = screen_put(&area, 0, 0, -1, ROLE_TITLE, prompt_label(tui->prompt.kind));
-
-		column += screen_put(&area, 0, column, -1, ROLE_TEXT, tui->prompt.text);
-		screen_put(&area, 0, column, -1, ROLE_CURRENT, " ");
-		return;
+	if (choice->zoomed) {
+		layout->panes[choice->zoom] = (struct area){0, 0, room, columns};
+		return true;
 	}
-	if (task && task->state == CONTROL_HELD)
-		keys = "s n line  S N instr  f finish  c C continue  F fork  b break  Tab next  ? help";
-	else if (task && task->state == CONTROL_RUNNING)
-		keys = "z interrupt  C continue all  Tab next  i input  q quit  ? help";
-	screen_put(&area, 0, 0, -1, ROLE_DIM, keys);
-}
 
-static void draw_too_small(void)
-{
-	struct area area = {0, 0, LINES, COLS};
-	char text[80];
+	int bottom = at_least(room / 5, 4);
+	int upper = at_least((room - bottom) / 2, REGISTERS_ROWS);
 
-	snprintf(text, sizeof(text), "80x24 is the least: this is %dx%d", COLS, LINES);
-	screen_put(&area, LINES / 2, 0, -1, ROLE_BAD, text);
-}
+	/* The stacks get what they need for a fork: a dozen frames on either side of the border are enough. */
+	if (room - upper - bottom > 26)
+		upper = room - bottom - 26;
 
-void tui_draw(struct tui *tui)
-{
-	struct area all = {0, 0, LINES - 2, COLS};
+	int code = place_values(layout, choice, upper, columns);
 
-	tui->changed = false;
-	erase();
-	if (LINES < SCREEN_MIN_ROWS || COLS < SCREEN_MIN_COLUMNS) {
-		draw_too_small();
-		refresh();
-		return;
-	}
-	if (tui->show_help)
-		view_help.draw(tui, &all);
-	else if (tui->show_returns)
-		view_returns.draw(tui, &all);
-	else
-		draw_panes(tui);
-	draw_status(tui);
-	draw_keys(tui);
-	refresh();
+	layout->panes[PANE_CODE] = (struct area){0, 0, upper, code};
+	layout->panes[PANE_STACKS] = (struct area){upper, 0, room - upper - bottom, columns};
+	place_bottom(layout, choice, room - bottom, bottom, columns);
+	return true;
 }

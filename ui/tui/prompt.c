@@ -1,27 +1,33 @@
 /* The line at the bottom that asks. */
 #include <ctype.h>
+#include <limits.h>
 #include <ncursesw/curses.h>
+#include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "ui/tui/tui.h"
 
-enum { ESCAPE = 27 };
+static const struct {
+	const char *label;
+	const char *command; /* what the answer is given to */
+	bool may_be_empty;
+} kinds[] = {
+    [PROMPT_NONE] = {"", "", false},
+    [PROMPT_COMMAND] = {":", "", false},
+    [PROMPT_BREAK] = {"breakpoint at (function, FILE:LINE, address; nothing: here): ", "break ", true},
+    [PROMPT_GOTO] = {"show the code at (function, FILE:LINE, address): ", "goto ", false},
+    [PROMPT_SEARCH] = {"/", "search ", false},
+    [PROMPT_WATCH] = {"stop when it changes (address or symbol[/bytes]): ", "watch ", false},
+    [PROMPT_DISPLAY] = {"show the word at (address, symbol, register): ", "display ", false},
+    [PROMPT_MEMORY] = {"show memory at (address, symbol, register; nothing: the stack): ", "memory ", true},
+    [PROMPT_INPUT] = {"to the program: ", "input ", true},
+    [PROMPT_QUIT] = {"quit: k kills the program, d lets it run on, Esc stays ", "", false},
+};
 
 const char *prompt_label(enum prompt_kind kind)
 {
-	static const char *const labels[] = {
-	    [PROMPT_NONE] = "",
-	    [PROMPT_COMMAND] = ":",
-	    [PROMPT_BREAK] = "breakpoint at (function, FILE:LINE, address): ",
-	    [PROMPT_GOTO] = "show the code at (function, FILE:LINE, address): ",
-	    [PROMPT_SEARCH] = "/",
-	    [PROMPT_WATCH] = "stop when it changes (address[/bytes]): ",
-	    [PROMPT_DISPLAY] = "show the word at (address, symbol): ",
-	    [PROMPT_INPUT] = "to the program: ",
-	    [PROMPT_QUIT] = "quit: k kills the program, d lets it run on, Esc stays ",
-	};
-
-	return labels[kind];
+	return kinds[kind].label;
 }
 
 void prompt_begin(struct tui *tui, enum prompt_kind kind)
@@ -32,19 +38,14 @@ void prompt_begin(struct tui *tui, enum prompt_kind kind)
 
 static void finish(struct tui *tui)
 {
-	static const char *const commands[] = {
-	    [PROMPT_BREAK] = "break ", [PROMPT_GOTO] = "goto ",       [PROMPT_SEARCH] = "search ",
-	    [PROMPT_WATCH] = "watch ", [PROMPT_DISPLAY] = "display ", [PROMPT_INPUT] = "input ",
-	    [PROMPT_COMMAND] = "",
-	};
 	struct prompt prompt = tui->prompt;
 	char line[sizeof(prompt.text) + 16];
 
 	tui->prompt.kind = PROMPT_NONE;
 	tui->changed = true;
-	if (!prompt.size && prompt.kind != PROMPT_INPUT && prompt.kind != PROMPT_BREAK)
+	if (!prompt.size && !kinds[prompt.kind].may_be_empty)
 		return;
-	strcpy(line, commands[prompt.kind]);
+	strcpy(line, kinds[prompt.kind].command);
 	strcat(line, prompt.text);
 	tui_command(tui, line);
 }
@@ -53,10 +54,32 @@ static bool quit_key(struct tui *tui, int key)
 {
 	if (key == 'k' || key == 'd')
 		tui_command(tui, key == 'k' ? "quit kill" : "quit detach");
-	if (key == 'k' || key == 'd' || key == ESCAPE || key == 'q')
+	if (key == 'k' || key == 'd' || key == KEY_ESCAPE || key == 'q')
 		tui->prompt.kind = PROMPT_NONE;
 	tui->changed = true;
 	return true;
+}
+
+static void append(struct prompt *prompt, int key)
+{
+	char bytes[MB_LEN_MAX];
+	mbstate_t state = {0};
+	size_t length = wcrtomb(bytes, (wchar_t)(key & ~KEY_WIDE), &state);
+
+	if (length == (size_t)-1 || prompt->size + length >= sizeof(prompt->text))
+		return;
+	memcpy(prompt->text + prompt->size, bytes, length);
+	prompt->size += length;
+	prompt->text[prompt->size] = '\0';
+}
+
+static void take_back(struct prompt *prompt)
+{
+	size_t last = 0;
+
+	for (size_t at = 0; at < prompt->size; at += screen_character(prompt->text + at))
+		last = at;
+	prompt->text[prompt->size = last] = '\0';
 }
 
 bool prompt_key(struct tui *tui, int key)
@@ -67,16 +90,18 @@ bool prompt_key(struct tui *tui, int key)
 		return false;
 	if (prompt->kind == PROMPT_QUIT)
 		return quit_key(tui, key);
-	if (key == ESCAPE || key == ('C' & 0x1f))
+	if (key == KEY_ESCAPE || key == KEY_CONTROL('C'))
 		prompt->kind = PROMPT_NONE;
 	else if (key == '\r' || key == '\n' || key == KEY_ENTER)
 		finish(tui);
-	else if ((key == KEY_BACKSPACE || key == '\b' || key == 0x7f) && prompt->size)
-		prompt->text[--prompt->size] = '\0';
-	else if (key == ('U' & 0x1f))
+	else if (key == KEY_BACKSPACE || key == '\b' || key == 0x7f)
+		take_back(prompt);
+	else if (key == KEY_CONTROL('U'))
 		prompt->text[prompt->size = 0] = '\0';
-	else if (key > 0 && key < 0x80 && isprint(key) && prompt->size + 1 < sizeof(prompt->text))
-		prompt->text[prompt->size++] = (char)key;
+	else if (key == KEY_CONTROL('D') && prompt->kind == PROMPT_INPUT && !prompt->size)
+		terminal_send(&tui->terminal, "\004");
+	else if (key & KEY_WIDE || (key > 0 && key < 0x80 && isprint(key)))
+		append(prompt, key);
 	tui->changed = true;
 	return true;
 }

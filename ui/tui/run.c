@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "ui/find_program.h"
 #include "ui/say.h"
@@ -60,12 +61,8 @@ static void take_line(void *context, const char *line)
 static void take_fork(void *context, const struct fork_note *note)
 {
 	struct run *run = context;
-	struct fork_note kept = *note;
 
-	stack_ref(kept.parent_kernel);
-	stack_ref(kept.child_kernel);
-	vector_push(&run->tui.forks, kept);
-	run->tui.changed = true;
+	tui_keep_fork(&run->tui, note);
 }
 
 /* What was held while the selected task runs is what the user wants to see; a child that is born where the parent has
@@ -97,6 +94,18 @@ static void on_crash(int number)
 	raise(number);
 }
 
+/* On a stack of its own: the ordinary one may be what is used up. */
+static void watch_crashes(void)
+{
+	static char room[64 << 10];
+	stack_t stack = {.ss_sp = room, .ss_size = sizeof(room)};
+	struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK};
+
+	sigaltstack(&stack, NULL);
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		sigaction(fatal[i], &action, NULL);
+}
+
 static struct error *watch_signals(struct run *run)
 {
 	static const int wanted[] = {SIGCHLD, SIGIO, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP};
@@ -108,8 +117,7 @@ static struct error *watch_signals(struct run *run)
 	run->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	sigaddset(&mask, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
-	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
-		signal(fatal[i], on_crash);
+	watch_crashes();
 	return run->signals < 0 ? error_system(errno, NULL, "signalfd failed") : NULL;
 }
 
@@ -235,10 +243,16 @@ static void read_keys(struct run *run, short events)
 {
 	bool any = false;
 
-	for (int key; (key = getch()) != ERR && !run->tui.over;) {
+	for (wint_t key; !run->tui.over;) {
+		int kind = get_wch(&key);
+
+		if (kind == ERR)
+			break;
 		any = true;
-		if (key != KEY_RESIZE)
-			tui_key(&run->tui, key);
+		if (kind == KEY_CODE_YES ? key != KEY_RESIZE : key < 0x80)
+			tui_key(&run->tui, (int)key);
+		else if (kind != KEY_CODE_YES)
+			tui_key(&run->tui, (int)key | KEY_WIDE);
 	}
 	if (!any && events & (POLLHUP | POLLERR))
 		quit_now(run);
@@ -346,6 +360,13 @@ static struct error *check_terminal(const struct run *run)
 			    "--interactive needs a terminal on standard input and output (or a script: --keys=FILE)");
 }
 
+static bool want_color(const struct options *options)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	return options->color == COLOR_AUTO ? !no_color || !*no_color : options->color == COLOR_ALWAYS;
+}
+
 /* The program's status where it came to its end by itself. */
 static int exit_status(const struct run *run)
 {
@@ -371,7 +392,7 @@ int tui_run(const struct tui_request *request)
 	if (!error)
 		error = start(run);
 	if (!error)
-		error = screen_open(options->color != COLOR_NEVER && !getenv("NO_COLOR"), run->virtual);
+		error = screen_open(want_color(options), run->virtual);
 	if (!error) {
 		loop(run);
 		session_end(run->tui.session);

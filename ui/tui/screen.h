@@ -6,14 +6,14 @@
 #include <stdio.h>
 
 #include "base/error.h"
-
-enum { SCREEN_MIN_ROWS = 24, SCREEN_MIN_COLUMNS = 80 };
+#include "ui/tui/layout.h"
 
 /* What a text is; how that looks is said once, in screen.c. */
 enum role {
 	ROLE_TEXT,
 	ROLE_DIM,
 	ROLE_TITLE,   /* of a pane */
+	ROLE_FOCUS,   /* of the pane that the arrows move in */
 	ROLE_CHOSEN,  /* the selected process, frame */
 	ROLE_CURRENT, /* the line or instruction that is next */
 	ROLE_CHANGED, /* a register that the last step changed */
@@ -23,7 +23,9 @@ enum role {
 	ROLE_BREAK,
 	ROLE_GOOD,
 	ROLE_BAD,
+	ROLE_KEY,
 	ROLE_STATUS,
+	ROLE_STATUS_BAD,
 	ROLE_COUNT,
 };
 
@@ -32,23 +34,26 @@ enum role {
 struct error *screen_open(bool color, bool virtual);
 /* Restores the terminal; may be called twice. */
 void screen_close(void);
-/* For a signal's handler: the same, by calls that are safe there. */
+/* For a signal's handler: the same, by calls that are safe there. The process is to end. */
 void screen_abandon(void);
+/* Gives the terminal back for a while, and takes it again, whatever its size is then. False: there is none. */
+bool screen_suspend(void);
+void screen_resume(void);
 /* After SIGWINCH. */
 void screen_resize(void);
 
-struct area {
-	int row, column, rows, columns;
-};
-
 /* Writes `text`, which is UTF-8 that may be shown as it is (escape.h), into one row of an area, cut to `columns`
- * (negative: to the area's end). Returns the columns used. */
+ * (negative: to the area's end), the last column then being an ellipsis. Returns the columns used. */
 int screen_put(const struct area *area, int row, int column, int columns, enum role role, const char *text);
 __attribute__((format(printf, 5, 6))) int screen_print(const struct area *area, int row, int column, enum role role,
 						       const char *format, ...);
-/* A title over the whole width of the row, with a rule. */
-void screen_title(const struct area *area, int row, const char *title);
+/* The columns of a text, and the bytes of its first character. */
+int screen_columns(const char *text);
+size_t screen_character(const char *text);
+/* A rule over the whole width of a row, with a text in it: near its begin, or in the middle. */
 void screen_rule(const struct area *area, int row, const char *text, enum role role);
+void screen_border(const struct area *area, int row, const char *text, enum role role);
+void screen_blank(const struct area *area, int row);
 /* Gives a whole row of an area the look of a role. */
 void screen_mark(const struct area *area, int row, enum role role);
 

@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "ui/tui/tui.h"
 
@@ -17,18 +18,30 @@ enum { TIMEOUT_S = 60 };
 static const struct {
 	const char *name;
 	int key;
-} names[] = {{"Tab", '\t'},      {"Enter", '\r'},     {"Esc", 27}, {"Up", KEY_UP},
-	     {"Down", KEY_DOWN}, {"PgUp", KEY_PPAGE}, {"lt", '<'}, {"PgDn", KEY_NPAGE}};
+} names[] = {{"Tab", '\t'},      {"Enter", '\r'},     {"Esc", 27},          {"Up", KEY_UP},
+	     {"Down", KEY_DOWN}, {"PgUp", KEY_PPAGE}, {"lt", '<'},          {"PgDn", KEY_NPAGE},
+	     {"Home", KEY_HOME}, {"End", KEY_END},    {"BS", KEY_BACKSPACE}};
+
+/* A character of its own. */
+static int plain_key(const char **text)
+{
+	mbstate_t state = {0};
+	wchar_t character;
+	size_t length = mbrtowc(&character, *text, MB_CUR_MAX, &state);
+
+	if (length == (size_t)-1 || length == (size_t)-2 || !length)
+		return -1;
+	*text += length;
+	return character < 0x80 ? (int)character : (int)character | KEY_WIDE;
+}
 
 int script_key(const char **text)
 {
 	const char *at = *text, *end = *at == '<' ? strchr(at, '>') : NULL;
 	size_t length = end ? (size_t)(end - at - 1) : 0;
 
-	if (!end) {
-		++*text;
-		return (unsigned char)*at;
-	}
+	if (!end)
+		return plain_key(text);
 	*text = end + 1;
 	if (length == 3 && (at[1] == 'C' || at[1] == 'c') && at[2] == '-')
 		return at[3] & 0x1f;
@@ -44,9 +57,13 @@ static struct error *check(const struct script *script, size_t index)
 	for (const char *at = script->lines[index]; *at && *at != ':' && *at != '#';) {
 		const char *key = at;
 
-		if (script_key(&at) < 0)
-			return error_create(ERROR_INPUT, 0, script->path, "%s:%zu: there is no key called %.*s",
-					    script->path, index + 1, (int)(at - key), key);
+		if (script_key(&at) >= 0)
+			continue;
+		if (at == key)
+			return error_create(ERROR_INPUT, 0, script->path, "%s:%zu: this is no text in this locale",
+					    script->path, index + 1);
+		return error_create(ERROR_INPUT, 0, script->path, "%s:%zu: there is no key called %.*s", script->path,
+				    index + 1, (int)(at - key), key);
 	}
 	return NULL;
 }

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -19,7 +20,8 @@ void tui_select(struct tui *tui, unsigned id)
 		return;
 	tui->selected = id;
 	tui->frame = 0;
-	tui->looked_at = 0;
+	tui->cursor = (struct code_cursor){0};
+	tui->scroll[PANE_MEMORY] = 0;
 	tui->changed = true;
 }
 
@@ -102,6 +104,22 @@ const struct fork_note *tui_fork_of(const struct tui *tui, pid_t tid, bool *chil
 	return NULL;
 }
 
+void tui_keep_fork(struct tui *tui, const struct fork_note *note)
+{
+	struct fork_note kept = *note;
+
+	if (tui->forks.count == EVENT_NOTES_MAX) {
+		stack_unref(tui->forks.items[0].parent_kernel);
+		stack_unref(tui->forks.items[0].child_kernel);
+		vector_remove(&tui->forks, 0);
+		tui->forks_dropped++;
+	}
+	stack_ref(kept.parent_kernel);
+	stack_ref(kept.child_kernel);
+	vector_push(&tui->forks, kept);
+	tui->changed = true;
+}
+
 bool tui_registers(struct tui *tui, const struct register_memory **registers)
 {
 	const struct control_task *task = tui_task(tui);
@@ -133,33 +151,42 @@ bool tui_registers(struct tui *tui, const struct register_memory **registers)
 	return true;
 }
 
-void tui_describe(const struct tui *tui, const struct control_task *task, char *text, size_t size)
+/* "rsp", "$rsp", "rsp+0x10": false where it does not begin with a register's name. */
+static bool find_in_register(struct tui *tui, const char *what, uint64_t *address)
 {
-	(void)tui;
-	if (task->state == CONTROL_ENDED && task->signaled)
-		snprintf(text, size, "killed by SIG%s", sigabbrev_np(task->status) ? sigabbrev_np(task->status) : "?");
-	else if (task->state == CONTROL_ENDED)
-		snprintf(text, size, "exited %d", task->status);
-	else if (task->state == CONTROL_LET_GO)
-		snprintf(text, size, "let go");
-	else if (task->state == CONTROL_RUNNING)
-		snprintf(text, size, task->in_vfork ? "waits in vfork for its child" : "runs");
-	else if (task->stop == CONTROL_STOP_START)
-		snprintf(text, size, "at the start");
-	else if (task->stop == CONTROL_STOP_STEP)
-		snprintf(text, size, "stepped");
-	else if (task->stop == CONTROL_STOP_BREAKPOINT)
-		snprintf(text, size, "at breakpoint %d", task->number);
-	else if (task->stop == CONTROL_STOP_WATCH)
-		snprintf(text, size, "watchpoint %d changed", task->number);
-	else if (task->stop == CONTROL_STOP_FORK)
-		snprintf(text, size, "fork returned %lld", (long long)task->ret);
-	else if (task->stop == CONTROL_STOP_BORN)
-		snprintf(text, size, "born: fork gave %lld", (long long)task->ret);
-	else if (task->stop == CONTROL_STOP_SIGNAL)
-		snprintf(text, size, "before SIG%s", sigabbrev_np(task->number) ? sigabbrev_np(task->number) : "?");
-	else if (task->stop == CONTROL_STOP_EXEC)
-		snprintf(text, size, "executed another program");
-	else
-		snprintf(text, size, "interrupted");
+	const struct register_memory *memory;
+	const struct arch *arch;
+	size_t length;
+	char *end;
+
+	what += *what == '$';
+	length = strcspn(what, "+-");
+	if (!tui_registers(tui, &memory))
+		return false;
+	arch = arch_of(memory->now.abi);
+	for (unsigned i = 0; i < arch->register_count; i++) {
+		const char *name = arch->register_names[i];
+
+		if (strlen(name) != length || memcmp(name, what, length) != 0)
+			continue;
+		what += length;
+		*address = memory->now.value[i];
+		if (*what) {
+			uint64_t offset = strtoull(what + 1, &end, 0);
+
+			*address = *what == '-' ? *address - offset : *address + offset;
+			return end > what + 1 && !*end;
+		}
+		return true;
+	}
+	return false;
+}
+
+struct error *tui_find(struct tui *tui, const char *what, struct control_place *place)
+{
+	uint64_t address;
+
+	if (find_in_register(tui, what, &address))
+		return control_place(tui->control, tui->selected, address, place);
+	return control_find(tui->control, tui->selected, what, place);
 }

@@ -6,6 +6,7 @@
 #include "session/session.h"
 #include "ui/options.h"
 #include "ui/tui/events.h"
+#include "ui/tui/layout.h"
 #include "ui/tui/screen.h"
 #include "ui/tui/source.h"
 #include "ui/tui/terminal.h"
@@ -21,13 +22,14 @@ enum prompt_kind {
 	PROMPT_SEARCH,
 	PROMPT_WATCH,
 	PROMPT_DISPLAY,
+	PROMPT_MEMORY,
 	PROMPT_INPUT,
 	PROMPT_QUIT
 };
 
 struct prompt {
 	enum prompt_kind kind;
-	char text[200];
+	char text[200]; /* in the locale's encoding, as it was typed */
 	size_t size;
 };
 
@@ -39,6 +41,16 @@ struct register_memory {
 	bool compared;
 };
 
+/* What is shown instead of the panes. */
+enum sheet { SHEET_NONE, SHEET_HELP, SHEET_RETURNS };
+
+/* Where the code pane stands: at the frame's place, or where the user has moved to. */
+struct code_cursor {
+	bool moved;
+	uint64_t address; /* of the instruction */
+	int line;         /* of the source; 0: at an instruction */
+};
+
 struct tui {
 	struct session *session;
 	struct control *control;
@@ -48,25 +60,29 @@ struct tui {
 	struct terminal terminal;
 	struct event_notes notes;
 	struct text_ring log;
-	VECTOR(struct fork_note) forks;
+	VECTOR(struct fork_note) forks; /* the last EVENT_NOTES_MAX */
+	unsigned long forks_dropped;
 	VECTOR(struct register_memory) registers;
 	VECTOR(char *) displays; /* addresses or registers, as they were asked for */
+	char memory[64];         /* what the memory pane shows, as it was asked for; "": the top of the stack */
 	unsigned selected;       /* id; 0: none yet */
 	unsigned frame;          /* of the selected task's user stack */
-	uint64_t looked_at;      /* an address that the code pane shows instead of the frame's; 0: none */
+	struct code_cursor cursor;
 	enum code_mode mode;
 	enum control_syntax syntax;
-	bool show_help, show_returns;
+	enum pane focus;
+	int scroll[PANE_COUNT]; /* lines; what they count from is the pane's to say */
+	int sheet_scroll;
+	enum sheet sheet;
+	struct layout_choice choice;
+	struct layout layout; /* as it was drawn last */
 	struct prompt prompt;
 	char search[64];
 	char message[240]; /* the last answer, shown until the next key */
 	bool message_bad;
-	int scroll;     /* of the log or output: lines back from the end */
-	bool log_shown; /* instead of the program's output, where there is room for one alone */
-	bool changed;   /* something is to be drawn anew */
+	bool changed; /* something is to be drawn anew */
 	bool asked_to_quit, killed;
-	bool over;        /* leave the loop */
-	bool tasks_shown; /* a task was held once: what ends after that ends the wait of a script */
+	bool over; /* leave the loop */
 };
 
 /* --- tui.c --- */
@@ -79,31 +95,76 @@ __attribute__((format(printf, 2, 3))) void tui_say(struct tui *tui, const char *
 void tui_fail(struct tui *tui, struct error *error);
 /* The stack of a held task, or NULL; and its selected frame. */
 const struct stack *tui_stack(struct tui *tui, unsigned id);
-/* Index of the frame in the stack that is selected (inlined frames count). */
+/* The frame in the stack that is selected (inlined frames count). NULL: the task is not held, or has none. */
 const struct frame *tui_frame(struct tui *tui);
 /* The last fork that this task was in; NULL: none. `child`: on which side. */
 const struct fork_note *tui_fork_of(const struct tui *tui, pid_t tid, bool *child);
+/* Keeps a fork, taking references of its own. */
+void tui_keep_fork(struct tui *tui, const struct fork_note *note);
 /* The registers of the selected task; false: it is not held. */
 bool tui_registers(struct tui *tui, const struct register_memory **registers);
-/* Why it stands, one line. */
-void tui_describe(const struct tui *tui, const struct control_task *task, char *text, size_t size);
+/* What a user calls an address: as control_find, and "rsp", "$rsp", "rsp+8" of the selected task. */
+struct error *tui_find(struct tui *tui, const char *what, struct control_place *place);
 
-/* --- views: each draws itself into an area, its first row being its title --- */
+/* --- describe.c --- */
+/* Why it stands, one line: "fork returned 4712"; and in a word or two: "forked". */
+void tui_describe(const struct control_task *task, char *text, size_t size);
+void tui_describe_briefly(const struct control_task *task, char *text, size_t size);
+/* The last component of a path. */
+const char *tui_base_name(const char *path);
+
+/* --- views: a file each draws itself into an area, whose first row is its title --- */
 struct view {
 	const char *name;
+	int min_rows, min_columns; /* of an area that it is of use in */
 	void (*draw)(struct tui *tui, const struct area *area);
+	/* One of the keys that move: arrows, PgUp, PgDn, Home, End. NULL: nothing moves in it. */
+	void (*move_in)(struct tui *tui, const struct area *area, int key);
+	/* Goes to the next place that has the text in it. False: there is none, and frames are searched. NULL: the
+	 * same.  */
+	bool (*search)(struct tui *tui, const char *text);
 };
-extern const struct view view_tree, view_code, view_registers, view_stacks, view_log, view_output, view_help,
-    view_returns;
+extern const struct view view_code, view_registers, view_memory, view_stacks, view_processes, view_events, view_output;
+extern const struct view view_help, view_returns; /* sheets */
 
-/* --- layout.c --- */
+/* --- views.c: where the views are, and what is around them --- */
+extern const struct view *const tui_views[PANE_COUNT];
 void tui_draw(struct tui *tui);
+/* The pane gets the arrows; one that a smaller screen hides is shown in the place that it shares. */
+void tui_focus(struct tui *tui, enum pane pane);
+void tui_move(struct tui *tui, int key);
+bool tui_search(struct tui *tui);
+/* A pane's title, marked where the pane has the arrows. */
+void tui_title(const struct tui *tui, enum pane pane, const struct area *area, const char *title);
+
+/* --- view_log.c: for lists that are longer than their pane --- */
+/* What a key that moves makes of `scroll`, lines from the begin (or back from the end) of `count`, of which `rows` are
+ * seen. */
+int scroll_moved(int scroll, int key, int count, int rows, bool from_end);
 
 /* --- commands.c --- */
-enum { KEY_NONE = 0 };
+enum {
+	KEY_NONE = 0,
+	KEY_ESCAPE = 27,
+	KEY_WIDE = 1 << 24, /* a character that is not ASCII: the wchar_t is in the lower bits */
+};
+#define KEY_CONTROL(letter) ((letter)&0x1f)
+
+/* When a key is of use. */
+enum {
+	WHEN_HELD = 1,
+	WHEN_RUNNING = 2,
+	WHEN_OVER = 4,
+	WHEN_TRACED = WHEN_HELD | WHEN_RUNNING,
+	WHEN_ALWAYS = WHEN_TRACED | WHEN_OVER,
+	WHEN_WIDE = 8, /* there is no room for it on a narrow terminal */
+};
+
 struct command {
-	const char *word; /* as after ':' */
-	int key;          /* of getch; KEY_NONE: none */
+	const char *word;  /* as after ':' */
+	int key;           /* of getch; KEY_NONE: none */
+	const char *brief; /* beside the key in the line at the bottom; NULL: it is not there */
+	unsigned when;     /* it is there */
 	const char *help;
 	void (*run)(struct tui *tui, const char *argument);
 };
@@ -111,6 +172,8 @@ extern const struct command tui_commands[]; /* ended by a NULL word */
 void tui_key(struct tui *tui, int key);
 /* A line as after ':'. False: there is no such command, and it was said. */
 bool tui_command(struct tui *tui, const char *line);
+/* "s", "Tab", "Ctrl-L" */
+void key_label(int key, char name[16]);
 
 /* --- prompt.c --- */
 void prompt_begin(struct tui *tui, enum prompt_kind kind);

@@ -1,64 +1,130 @@
-/* What happened, and what the program printed. */
+/* Lists of lines: what happened, and what the program printed. */
+#include <ncursesw/curses.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ui/tui/tui.h"
 
-static void draw_ring(const struct tui *tui, const struct area *area, const struct text_ring *ring, const char *title)
+int scroll_moved(int scroll, int key, int count, int rows, bool from_end)
 {
-	size_t rows = area->rows > 1 ? (size_t)area->rows - 1 : 0;
-	size_t count = text_ring_count(ring);
-	size_t back = (size_t)tui->scroll < count ? (size_t)tui->scroll : count;
-	size_t end = count - back, first = end > rows ? end - rows : 0;
-	char text[64];
+	int most = count > rows ? count - rows : 0;
+	int by = key == KEY_PPAGE   ? -(rows > 1 ? rows - 1 : 1)
+		 : key == KEY_NPAGE ? (rows > 1 ? rows - 1 : 1)
+		 : key == KEY_UP    ? -1
+		 : key == KEY_DOWN  ? 1
+				    : 0;
 
-	if (back)
-		snprintf(text, sizeof(text), "%s (%zu lines back)", title, back);
-	else
-		snprintf(text, sizeof(text), "%s", title);
-	screen_title(area, 0, text);
-	for (size_t i = first; i < end; i++)
-		screen_put(area, (int)(i - first) + 1, 0, -1, ROLE_TEXT, text_ring_at(ring, i));
+	if (scroll > most)
+		scroll = most;
+	if (key == KEY_HOME || key == KEY_END)
+		return (key == KEY_HOME) == from_end ? most : 0;
+	scroll += from_end ? -by : by;
+	return scroll < 0 ? 0 : scroll > most ? most : scroll;
 }
 
-static void draw_log(struct tui *tui, const struct area *area)
+/* --- rings of lines --- */
+
+static const struct text_ring *ring_of(const struct tui *tui, enum pane pane)
 {
-	draw_ring(tui, area, &tui->log, "events");
+	return pane == PANE_EVENTS ? &tui->log : &tui->terminal.text;
+}
+
+static int line_count(const struct tui *tui, enum pane pane)
+{
+	const struct text_ring *ring = ring_of(tui, pane);
+
+	return (int)text_ring_count(ring) + (ring->open_size != 0);
+}
+
+/* The last line may have no end yet. */
+static void draw_line(const struct text_ring *ring, const struct area *area, int row, int index)
+{
+	struct text_ring last = {0};
+
+	if ((size_t)index < text_ring_count(ring)) {
+		screen_put(area, row, 0, -1, ROLE_TEXT, text_ring_at(ring, (size_t)index));
+		return;
+	}
+	text_ring_bytes(&last, ring->open, ring->open_size);
+	text_ring_bytes(&last, "\n", 1);
+	screen_put(area, row, 0, -1, ROLE_TEXT, text_ring_at(&last, 0));
+	text_ring_deinit(&last);
+}
+
+static void draw_ring(const struct tui *tui, const struct area *area, enum pane pane)
+{
+	int rows = area->rows - 1, count = line_count(tui, pane);
+	int most = count > rows ? count - rows : 0;
+	int back = tui->scroll[pane] < most ? tui->scroll[pane] : most;
+	int first = most - back;
+	char title[64];
+
+	if (back)
+		snprintf(title, sizeof(title), "%s (%d more below)", tui_views[pane]->name, back);
+	else
+		snprintf(title, sizeof(title), "%s", tui_views[pane]->name);
+	tui_title(tui, pane, area, title);
+	for (int i = 0; i < rows && first + i < count; i++)
+		draw_line(ring_of(tui, pane), area, i + 1, first + i);
+}
+
+static void move_ring(struct tui *tui, const struct area *area, enum pane pane, int key)
+{
+	tui->scroll[pane] = scroll_moved(tui->scroll[pane], key, line_count(tui, pane), area->rows - 1, true);
+}
+
+/* Backwards from the line above the last that is seen, then from the end. */
+static bool search_ring(struct tui *tui, enum pane pane, const char *text)
+{
+	const struct text_ring *ring = ring_of(tui, pane);
+	int count = (int)text_ring_count(ring), total = line_count(tui, pane);
+	int rows = tui->layout.panes[pane].rows - 1;
+	int last = total - 1 - tui->scroll[pane];
+
+	for (int i = 1; i <= count; i++) {
+		int at = ((last - i) % count + count) % count;
+
+		if (!strstr(text_ring_at(ring, (size_t)at), text))
+			continue;
+		tui->scroll[pane] = total - 1 - at;
+		if (total > rows && tui->scroll[pane] > total - rows)
+			tui->scroll[pane] = total - rows;
+		return true;
+	}
+	return false;
+}
+
+static void draw_events(struct tui *tui, const struct area *area)
+{
+	draw_ring(tui, area, PANE_EVENTS);
+}
+
+static void move_events(struct tui *tui, const struct area *area, int key)
+{
+	move_ring(tui, area, PANE_EVENTS, key);
+}
+
+static bool search_events(struct tui *tui, const char *text)
+{
+	return search_ring(tui, PANE_EVENTS, text);
 }
 
 static void draw_output(struct tui *tui, const struct area *area)
 {
-	const struct text_ring *ring = &tui->terminal.text;
-
-	draw_ring(tui, area, ring, "output");
-	/* A line that has no end yet, where nothing is scrolled back. */
-	if (ring->open_size && !tui->scroll) {
-		struct text_ring last = {0};
-		int row = (int)text_ring_count(ring) + 1;
-
-		text_ring_bytes(&last, ring->open, ring->open_size);
-		text_ring_bytes(&last, "\n", 1);
-		if (row < area->rows)
-			screen_put(area, row, 0, -1, ROLE_TEXT, text_ring_at(&last, 0));
-		text_ring_deinit(&last);
-	}
+	draw_ring(tui, area, PANE_OUTPUT);
+	if (!tui->program)
+		screen_put(area, 1, 0, -1, ROLE_DIM, "(attached: it writes where it wrote before)");
 }
 
-const struct view view_log = {"events", draw_log};
-const struct view view_output = {"output", draw_output};
-
-static void draw_returns(struct tui *tui, const struct area *area)
+static void move_output(struct tui *tui, const struct area *area, int key)
 {
-	int row = 2;
-
-	screen_title(area, 0, "what fork returned");
-	screen_put(area, 1, 0, -1, ROLE_DIM, "the newest first");
-	for (size_t i = tui->forks.count; i-- > 0 && row < area->rows; row++) {
-		const struct fork_note *note = &tui->forks.items[i];
-
-		screen_print(area, row, 0, ROLE_TEXT, "fork %-4zu %s", i + 1, note->text);
-	}
-	if (!tui->forks.count)
-		screen_put(area, 2, 0, -1, ROLE_TEXT, "nothing has forked yet");
+	move_ring(tui, area, PANE_OUTPUT, key);
 }
 
-const struct view view_returns = {"returns", draw_returns};
+static bool search_output(struct tui *tui, const char *text)
+{
+	return search_ring(tui, PANE_OUTPUT, text);
+}
+
+const struct view view_events = {"events", 2, 20, draw_events, move_events, search_events};
+const struct view view_output = {"output", 2, 20, draw_output, move_output, search_output};

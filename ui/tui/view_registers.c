@@ -1,49 +1,32 @@
-/* The registers, what a step changed marked, and the memory that is displayed. */
+/* The registers, what the last step changed marked, and the words of memory that are displayed. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
+#include "ui/escape.h"
 #include "ui/tui/tui.h"
+
+enum { CELL_64 = 17, CELL_32 = 13, NAME_COLUMNS = 4 };
 
 static void draw_word(struct tui *tui, const struct area *area, int row, const char *what, unsigned word_size)
 {
+	_cleanup_(buffer_deinit) struct buffer name = {0};
 	struct control_place place;
 	uint64_t value = 0;
 	size_t got = 0;
-	struct error *error = control_find(tui->control, tui->selected, what, &place);
+	struct error *error = tui_find(tui, what, &place);
+	int column;
 
 	if (!error)
 		error = control_read(tui->control, tui->selected, place.address, &value, word_size, &got);
+	buffer_append_text(&name, "");
+	escape_fit(&name, what, (unsigned)area->columns - 2 * word_size - 3, KEEP_TAIL);
+	column = screen_print(area, row, 0, ROLE_DIM, "[%s] ", name.data);
 	if (error || got < word_size)
-		screen_print(area, row, 0, ROLE_DIM, "%.20s: not readable", what);
+		screen_put(area, row, column, -1, ROLE_DIM, error ? "not known here" : "not readable");
 	else
-		screen_print(area, row, 0, ROLE_TEXT, "[%.20s] %0*llx", what, (int)word_size * 2,
-			     (unsigned long long)value);
+		screen_print(area, row, column, ROLE_TEXT, "%0*llx", (int)word_size * 2, (unsigned long long)value);
 	error_destroy(error);
-}
-
-/* The words at the top of the stack. */
-static void draw_memory(struct tui *tui, const struct area *area, int row, const struct registers *registers,
-			unsigned word_size)
-{
-	uint64_t sp = registers_sp(registers);
-	int columns = area->columns / ((int)word_size * 2 + 1);
-	uint64_t words[64];
-	size_t got = 0, count;
-
-	if (row + 1 >= area->rows || columns < 1)
-		return;
-	error_destroy(control_read(tui->control, tui->selected, sp, words, sizeof(words), &got));
-	count = got / word_size;
-	screen_print(area, row++, 0, ROLE_DIM, "stack at %llx", (unsigned long long)sp);
-	for (size_t i = 0; i < count && row < area->rows; i++) {
-		uint64_t word = 0;
-
-		memcpy(&word, (const char *)words + i * word_size, word_size);
-		screen_print(area, row, (int)(i % (size_t)columns) * ((int)word_size * 2 + 1), ROLE_TEXT, "%0*llx",
-			     (int)word_size * 2, (unsigned long long)word);
-		row += (i + 1) % (size_t)columns == 0;
-	}
 }
 
 /* Addresses of user space have 12 digits at most; what has more is mostly a small negative number. */
@@ -61,35 +44,43 @@ static void draw_value(const struct area *area, int row, int column, uint64_t va
 		screen_print(area, row, column, role, "%llx", (unsigned long long)value);
 }
 
+/* Cell by cell, in as many columns as there is room for; returns the row behind them. */
+static int draw_registers(const struct area *area, const struct register_memory *memory, const struct arch *arch)
+{
+	int width = arch->word_size == 8 ? CELL_64 : CELL_32;
+	int columns = (area->columns + 1) / width > 1 ? (area->columns + 1) / width : 1;
+	int count = (int)arch->register_count + 1;
+
+	for (int i = 0; i < count; i++) {
+		bool flags = i + 1 == count;
+		uint64_t now = flags ? memory->now.flags : memory->now.value[i];
+		uint64_t before = flags ? memory->before.flags : memory->before.value[i];
+		int row = 1 + i / columns, column = i % columns * width;
+
+		screen_put(area, row, column, -1, ROLE_DIM, flags ? "efl" : arch->register_names[i]);
+		draw_value(area, row, column + NAME_COLUMNS, now, arch->word_size, memory->compared && now != before);
+	}
+	return 1 + (count + columns - 1) / columns;
+}
+
 static void draw(struct tui *tui, const struct area *area)
 {
 	const struct register_memory *memory;
-	int row = 1, column = 0;
 
-	screen_title(area, 0, "registers");
-	if (!tui_registers(tui, &memory)) {
-		screen_put(area, 1, 0, -1, ROLE_DIM, "(it runs)");
+	tui_title(tui, PANE_REGISTERS, area, "registers");
+	if (!tui_registers(tui, &memory))
 		return;
-	}
 
 	const struct arch *arch = arch_of(memory->now.abi);
-	int width = arch->word_size == 8 ? 17 : 14;
+	int displays = (int)tui->displays.count, row = draw_registers(area, memory, arch);
 
-	for (unsigned i = 0; i < arch->register_count; i++) {
-		bool changed = memory->compared && memory->now.value[i] != memory->before.value[i];
-
-		if (column && column + width > area->columns + 1) {
-			column = 0;
-			row++;
-		}
-		screen_print(area, row, column, ROLE_DIM, "%-4s", arch->register_names[i]);
-		draw_value(area, row, column + 4, memory->now.value[i], arch->word_size, changed);
-		column += width;
+	/* They stay in sight: the last registers give way. */
+	if (row + displays > area->rows)
+		row = area->rows - displays > 1 ? area->rows - displays : 1;
+	for (int i = 0; i < displays && row < area->rows; i++, row++) {
+		screen_blank(area, row);
+		draw_word(tui, area, row, tui->displays.items[i], arch->word_size);
 	}
-	row++;
-	for (size_t i = 0; i < tui->displays.count; i++)
-		draw_word(tui, area, row++, tui->displays.items[i], arch->word_size);
-	draw_memory(tui, area, row, &memory->now, arch->word_size);
 }
 
-const struct view view_registers = {"registers", draw};
+const struct view view_registers = {"registers", 3, 30, draw, NULL, NULL};

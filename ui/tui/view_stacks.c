@@ -1,4 +1,5 @@
 /* Stacks: parent and child side by side from their fork on, the kernel's half beneath the user's. */
+#include <ncursesw/curses.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -6,161 +7,252 @@
 #include "ui/escape.h"
 #include "ui/tui/tui.h"
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
+enum { NAME_LEAST = 12 };
 
-	return slash && slash[1] ? slash + 1 : path;
+/* One process's column. */
+struct side {
+	struct tui *tui;
+	const struct control_task *task; /* NULL: this side is empty */
+	const char *name;
+	struct area area;
+	const struct stack *user, *kernel;
+	const char *reason; /* why the kernel's half is missing */
+	const char *entry;  /* what the border is called; NULL: there is none */
+};
+
+static bool stands_behind_fork(const struct control_task *task)
+{
+	return task->state == CONTROL_HELD && (task->stop == CONTROL_STOP_FORK || task->stop == CONTROL_STOP_BORN);
 }
+
+/* The kernel's half: where the task stands in the kernel, its own; behind a fork, that of the fork. */
+static void find_kernel_half(struct side *side)
+{
+	const struct control_task *task = side->task;
+	const struct control_stack *stack;
+	struct error *error = control_stack(side->tui->control, task->id, &stack);
+	const struct fork_note *note;
+	bool child;
+
+	error_destroy(error);
+	if (error)
+		return;
+	side->user = stack->user;
+	if (stack->kernel || stack->kernel_reason) {
+		side->kernel = stack->kernel;
+		side->reason = stack->kernel_reason;
+		side->entry = "kernel";
+		return;
+	}
+	note = tui_fork_of(side->tui, task->tid, &child);
+	if (!note || !stands_behind_fork(task))
+		return;
+	side->kernel = child ? note->child_kernel : note->parent_kernel;
+	side->reason = side->kernel ? NULL : note->kernel_reason;
+	side->entry = side->kernel || side->reason ? entry_kind_name(note->entry) : NULL;
+}
+
+static size_t kernel_rows(const struct side *side)
+{
+	return !side->entry ? 0 : 1 + (side->kernel ? side->kernel->count : 1);
+}
+
+/* --- drawing --- */
 
 static void draw_frame(const struct area *area, int row, const struct frame *frame, enum role role, char mark)
 {
 	_cleanup_(buffer_deinit) struct buffer name = {0}, place = {0};
-	unsigned width = (unsigned)(area->columns > 4 ? area->columns - 3 : 1);
-	unsigned used;
+	unsigned width = (unsigned)(area->columns > 4 ? area->columns - 2 : 1);
 
 	buffer_append_text(&place, "");
 	buffer_append_text(&name, "");
-	if (frame->file)
-		escape_append(&place, base_name(frame->file));
-	else if (frame->module)
-		escape_append(&place, base_name(frame->module));
+	if (frame->file || frame->module)
+		escape_append(&place, tui_base_name(frame->file ? frame->file : frame->module));
 	if (frame->file && frame->line)
 		buffer_printf(&place, ":%d", frame->line);
 
 	unsigned aside = escape_width(place.data);
 
-	if (aside + 12 > width)
+	if (aside + NAME_LEAST + 1 > width)
 		aside = 0;
 	if (frame->symbol)
-		used = escape_fit(&name, frame->symbol, width - aside - (aside != 0), KEEP_HEAD);
-	else {
-		buffer_printf(&name, "0x%llx", (unsigned long long)frame->pc);
-		used = (unsigned)name.size;
-	}
-	(void)used;
-	screen_print(area, row, 0, role, "%c%c", mark, frame->certain ? ' ' : '?');
-	screen_put(area, row, 2, -1, role, name.data);
-	if (aside)
-		screen_put(area, row, area->columns - (int)aside - 1, -1, ROLE_DIM, place.data);
-}
-
-/* The kernel's frames of the fork that it stands behind, from the border on. */
-static int draw_kernel(struct tui *tui, const struct area *area, int row, const struct control_task *task)
-{
-	bool child;
-	const struct fork_note *note = tui_fork_of(tui, task->tid, &child);
-	const struct stack *kernel = note ? (child ? note->child_kernel : note->parent_kernel) : NULL;
-	char title[80];
-
-	if ((task->stop != CONTROL_STOP_FORK && task->stop != CONTROL_STOP_BORN) || !note)
-		return row;
-	snprintf(title, sizeof(title), "kernel: %s", entry_kind_name(note->entry));
-	screen_rule(area, row++, title, ROLE_KERNEL);
-	if (!kernel && note->kernel_reason)
-		screen_put(area, row++, 2, -1, ROLE_DIM, note->kernel_reason);
-	for (size_t i = kernel ? kernel->count : 0; i-- > 0 && row < area->rows;)
-		draw_frame(area, row++, &kernel->frames[i], ROLE_KERNEL, ' ');
-	return row;
-}
-
-static size_t kernel_rows(struct tui *tui, const struct control_task *task)
-{
-	bool child;
-	const struct fork_note *note = tui_fork_of(tui, task->tid, &child);
-	const struct stack *kernel = note ? (child ? note->child_kernel : note->parent_kernel) : NULL;
-
-	if ((task->stop != CONTROL_STOP_FORK && task->stop != CONTROL_STOP_BORN) || !note)
-		return 0;
-	return 1 + (kernel ? kernel->count : note->kernel_reason != NULL);
-}
-
-static void draw_title(struct tui *tui, const struct area *area, const struct control_task *task, const char *side)
-{
-	char title[120], what[80];
-
-	tui_describe(tui, task, what, sizeof(what));
-	if (task->ret_known && task->stop != CONTROL_STOP_FORK && task->stop != CONTROL_STOP_BORN)
-		snprintf(title, sizeof(title), "%s %d  fork gave %lld  %s", side, task->tid, (long long)task->ret,
-			 what);
+		escape_fit(&name, frame->symbol, width - aside - (aside != 0), KEEP_HEAD);
 	else
-		snprintf(title, sizeof(title), "%s %d  %s", side, task->tid, what);
-	screen_rule(area, 0, title, task->id == tui->selected ? ROLE_TITLE : ROLE_DIM);
+		buffer_printf(&name, "0x%llx", (unsigned long long)frame->pc);
+	screen_print(area, row, 0, role, "%c%c", mark, frame->certain ? ' ' : '?');
+	screen_put(area, row, 2, (int)(width - aside), role, name.data);
+	if (aside)
+		screen_put(area, row, area->columns - (int)aside, -1, ROLE_DIM, place.data);
 }
 
-/* From main down, as in the report: the innermost is the last, and stays in sight. */
-static void draw_column(struct tui *tui, const struct area *area, const struct control_task *task, const char *side)
+static void draw_title(const struct side *side)
 {
-	const struct stack *stack = tui_stack(tui, task->id);
-	bool selected = task->id == tui->selected;
-	size_t room = area->rows > 1 ? (size_t)area->rows - 1 : 0, below, shown, last = 0;
-	int row = 1;
+	const struct control_task *task = side->task;
+	char title[120], what[80];
+	bool chosen = task->id == side->tui->selected;
 
-	draw_title(tui, area, task, side);
-	if (!stack)
+	if (task->ret_known && !stands_behind_fork(task)) {
+		tui_describe_briefly(task, what, sizeof(what));
+		snprintf(title, sizeof(title), "%s %d  fork=%lld  %s", side->name, task->tid, (long long)task->ret,
+			 what);
+	} else {
+		tui_describe(task, what, sizeof(what));
+		snprintf(title, sizeof(title), "%s %d  %s", side->name, task->tid, what);
+	}
+	screen_rule(&side->area, 0, title,
+		    !chosen                           ? ROLE_DIM
+		    : side->tui->focus == PANE_STACKS ? ROLE_FOCUS
+						      : ROLE_TITLE);
+}
+
+/* `rows` rows above row `end`, the innermost frame lowest, as in the report. The selected frame stays in sight. */
+static void draw_user(const struct side *side, size_t rows, int end)
+{
+	struct tui *tui = side->tui;
+	bool selected = side->task->id == tui->selected;
+	size_t shown, last = 0;
+
+	if (!side->user) {
+		if (side->task->state == CONTROL_RUNNING)
+			screen_put(&side->area, 1, 2, -1, ROLE_DIM, "(it runs)");
 		return;
-	below = kernel_rows(tui, task);
-	/* The user's innermost frames matter more than the kernel's last ones, but both are to be seen. */
-	if (below > room / 2)
-		below = room / 2;
-	shown = room - below < stack->count ? room - below : stack->count;
-	/* The selected frame stays in sight. */
+	}
+	shown = rows < side->user->count ? rows : side->user->count;
 	if (selected && tui->frame >= shown)
 		last = tui->frame - shown + 1;
-	for (size_t i = last + shown; i-- > last && row < area->rows;) {
+	for (size_t i = last; i < last + shown && i < side->user->count; i++) {
 		bool chosen = selected && i == tui->frame;
 
-		draw_frame(area, row++, &stack->frames[i], chosen ? ROLE_CHOSEN : ROLE_TEXT, chosen ? '>' : ' ');
+		draw_frame(&side->area, end - 1 - (int)(i - last), &side->user->frames[i],
+			   chosen ? ROLE_CHOSEN : ROLE_TEXT, chosen ? '>' : ' ');
 	}
-	draw_kernel(tui, area, row, task);
 }
 
-/* The other side of the last fork that the selected task was in. */
-static const struct control_task *other_side(struct tui *tui, const struct control_task *task, bool *child)
+static void draw_kernel(const struct side *side, int row)
 {
-	const struct control_task *parent = control_task(tui->control, task->parent);
+	if (!side->entry)
+		return;
+	if (!side->kernel)
+		screen_put(&side->area, row, 2, -1, ROLE_DIM, side->reason ? side->reason : "(not seen)");
+	for (size_t i = side->kernel ? side->kernel->count : 0; i-- > 0; row++) {
+		/* The innermost is always to be seen. */
+		if (row == side->area.rows - 1 && i > 0) {
+			struct area rest = side->area;
+			int used = 3 + screen_print(&side->area, row, 2, ROLE_DIM, "(%zu more)", i);
+
+			rest.column += used - 1;
+			rest.columns -= used - 1;
+			draw_frame(&rest, row, &side->kernel->frames[0], ROLE_KERNEL, ' ');
+			return;
+		}
+		draw_frame(&side->area, row, &side->kernel->frames[i], ROLE_KERNEL, ' ');
+	}
+}
+
+static void draw_border(const struct area *area, const struct side sides[2], int row)
+{
+	char text[64];
+
+	if (sides[0].entry && sides[1].entry) {
+		snprintf(text, sizeof(text), "user / kernel: %s", sides[0].entry);
+		screen_border(area, row, text, ROLE_BORDER);
+		return;
+	}
+	for (int i = 0; i < 2; i++) {
+		if (!sides[i].entry)
+			continue;
+		snprintf(text, sizeof(text), "user / kernel: %s", sides[i].entry);
+		screen_border(&sides[i].area, row, text, ROLE_BORDER);
+	}
+}
+
+/* The border has one row in both columns: the user's frames stand on it, the kernel's hang below. */
+static void draw_sides(const struct area *area, const struct side sides[2])
+{
+	size_t room = (size_t)area->rows - 1, user = 0, kernel = 0;
+
+	for (int i = 0; i < 2; i++) {
+		if (sides[i].task && kernel_rows(&sides[i]) > kernel)
+			kernel = kernel_rows(&sides[i]);
+		if (sides[i].user && sides[i].user->count > user)
+			user = sides[i].user->count;
+	}
+	/* The user's innermost frames matter more than the kernel's last ones, but both are to be seen. */
+	if (user + kernel > room) {
+		size_t least = user < (room + 1) / 2 ? user : (room + 1) / 2;
+
+		kernel = kernel < room - least ? kernel : room - least;
+		user = room - kernel;
+	}
+	for (int i = 0; i < 2; i++) {
+		if (!sides[i].task)
+			continue;
+		draw_title(&sides[i]);
+		draw_user(&sides[i], user, 1 + (int)user);
+		draw_kernel(&sides[i], 2 + (int)user);
+	}
+	if (kernel)
+		draw_border(area, sides, 1 + (int)user);
+}
+
+/* --- whom --- */
+
+/* The other side of the last fork that the task was in: its newest living child, else its parent. */
+static const struct control_task *other_side(struct tui *tui, const struct control_task *task, bool *is_child)
+{
+	const struct control_task *parent = control_task(tui->control, task->parent), *ended = NULL;
 	size_t count;
 	const struct control_task *tasks = control_tasks(tui->control, &count);
 
-	*child = true;
+	*is_child = false;
 	for (size_t i = count; i-- > 0;) {
-		if (tasks[i].parent == task->id && tasks[i].state != CONTROL_ENDED) {
-			*child = false;
+		if (tasks[i].parent != task->id)
+			continue;
+		if (tasks[i].state != CONTROL_ENDED)
 			return &tasks[i];
-		}
+		ended = ended ? ended : &tasks[i];
 	}
-	if (parent)
-		return parent;
-	for (size_t i = count; i-- > 0;) {
-		if (tasks[i].parent == task->id) {
-			*child = false;
-			return &tasks[i];
-		}
-	}
-	return NULL;
+	*is_child = parent != NULL;
+	return parent ? parent : ended;
 }
 
 static void draw(struct tui *tui, const struct area *area)
 {
 	const struct control_task *task = tui_task(tui), *other;
-	bool child;
 	int half = area->columns / 2;
+	bool is_child;
 
 	if (!task) {
-		screen_title(area, 0, "stack");
+		tui_title(tui, PANE_STACKS, area, "stack");
 		return;
 	}
-	other = other_side(tui, task, &child);
-	if (!other) {
-		draw_column(tui, area, task, "process");
-		return;
+	other = other_side(tui, task, &is_child);
+
+	struct side sides[2] = {{.tui = tui, .task = is_child ? other : task, .name = other ? "parent" : "process"},
+				{.tui = tui, .task = is_child ? task : other, .name = "child"}};
+
+	sides[0].area = *area;
+	if (other) {
+		sides[0].area.columns = half - 1;
+		sides[1].area = (struct area){area->row, area->column + half, area->rows, area->columns - half};
 	}
-
-	struct area left = {area->row, area->column, area->rows, half - 1};
-	struct area right = {area->row, area->column + half, area->rows, area->columns - half};
-
-	draw_column(tui, &left, child ? other : task, "parent");
-	draw_column(tui, &right, child ? task : other, "child");
+	for (int i = 0; i < 2; i++) {
+		if (sides[i].task)
+			find_kernel_half(&sides[i]);
+	}
+	draw_sides(area, sides);
 }
 
-const struct view view_stacks = {"stacks", draw};
+/* Up is outwards. */
+static void move_in(struct tui *tui, const struct area *area, int key)
+{
+	const struct stack *stack = tui_stack(tui, tui->selected);
+
+	if (!stack || !stack->count)
+		return;
+	tui->frame =
+	    (unsigned)scroll_moved((int)tui->frame, key, (int)stack->count + area->rows - 2, area->rows - 1, true);
+	tui->cursor = (struct code_cursor){0};
+}
+
+const struct view view_stacks = {"stacks", 3, 40, draw, move_in, NULL};
