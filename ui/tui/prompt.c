@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <limits.h>
 #include <ncursesw/curses.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
@@ -45,8 +46,7 @@ static void finish(struct tui *tui)
 	tui->changed = true;
 	if (!prompt.size && !kinds[prompt.kind].may_be_empty)
 		return;
-	strcpy(line, kinds[prompt.kind].command);
-	strcat(line, prompt.text);
+	snprintf(line, sizeof(line), "%s%s", kinds[prompt.kind].command, prompt.text);
 	tui_command(tui, line);
 }
 

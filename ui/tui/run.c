@@ -13,6 +13,7 @@
 
 #include "ui/find_program.h"
 #include "ui/say.h"
+#include "ui/tui/crash.h"
 #include "ui/tui/script.h"
 #include "ui/tui/tui.h"
 
@@ -84,28 +85,6 @@ static void follow_selection(struct run *run)
 
 /* --- starting --- */
 
-static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
-
-/* The user gets a terminal that works, and then the core file. */
-static void on_crash(int number)
-{
-	screen_abandon();
-	signal(number, SIG_DFL);
-	raise(number);
-}
-
-/* On a stack of its own: the ordinary one may be what is used up. */
-static void watch_crashes(void)
-{
-	static char room[64 << 10];
-	stack_t stack = {.ss_sp = room, .ss_size = sizeof(room)};
-	struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK};
-
-	sigaltstack(&stack, NULL);
-	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
-		sigaction(fatal[i], &action, NULL);
-}
-
 static struct error *watch_signals(struct run *run)
 {
 	static const int wanted[] = {SIGCHLD, SIGIO, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP};
@@ -117,7 +96,7 @@ static struct error *watch_signals(struct run *run)
 	run->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	sigaddset(&mask, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
-	watch_crashes();
+	crash_watch();
 	return run->signals < 0 ? error_system(errno, NULL, "signalfd failed") : NULL;
 }
 

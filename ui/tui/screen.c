@@ -55,7 +55,7 @@ static void make_colors(bool wanted)
 	if (!colored)
 		return;
 	use_default_colors();
-	for (short role = 0; role < ROLE_COUNT; role++)
+	for (int role = 0; role < ROLE_COUNT; role++)
 		init_pair((short)(role + 1), looks[role].color, -1);
 }
 
@@ -89,7 +89,7 @@ static void remember_how_to_leave(void)
 		memcpy(leave + size, parts[i], length);
 		size += length;
 	}
-	strcpy(leave + size, "\r\n");
+	memcpy(leave + size, "\r\n", sizeof("\r\n"));
 }
 
 static SCREEN *open_virtual(void)

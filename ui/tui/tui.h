@@ -162,11 +162,11 @@ enum {
 
 struct command {
 	const char *word;  /* as after ':' */
-	int key;           /* of getch; KEY_NONE: none */
 	const char *brief; /* beside the key in the line at the bottom; NULL: it is not there */
-	unsigned when;     /* it is there */
 	const char *help;
 	void (*run)(struct tui *tui, const char *argument);
+	int key;       /* of getch; KEY_NONE: none */
+	unsigned when; /* it is in the line at the bottom */
 };
 extern const struct command tui_commands[]; /* ended by a NULL word */
 void tui_key(struct tui *tui, int key);

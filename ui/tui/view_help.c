@@ -16,7 +16,7 @@ void key_label(int key, char name[16])
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (names[i].key == key) {
-			strcpy(name, names[i].name);
+			snprintf(name, 16, "%s", names[i].name);
 			return;
 		}
 	}

@@ -42,7 +42,7 @@ static void draw_row(const struct words *words, const struct area *area, int row
 				       (int)words->size * 2, (unsigned long long)word);
 	}
 	for (size_t at = first; at < end; at++)
-		text[length++] = words->bytes[at] >= ' ' && words->bytes[at] < 0x7f ? (char)words->bytes[at] : '.';
+		text[length++] = (char)(words->bytes[at] >= ' ' && words->bytes[at] < 0x7f ? words->bytes[at] : '.');
 	text[length] = '\0';
 	screen_put(area, row, OFFSET_COLUMNS + words->in_row * ((int)words->size * 2 + 1) - 1, -1, ROLE_DIM, text);
 }
