@@ -68,6 +68,8 @@ static void take(struct text_ring *ring, char byte)
 	case AFTER_ESCAPE:
 		if (byte == '[')
 			ring->skipping = IN_CONTROL;
+		else if (byte >= 0x20 && byte <= 0x2f)
+			break; /* as in ESC ( B: one more follows */
 		else
 			ring->skipping = byte == ']' || byte == 'P' || byte == '_' || byte == '^' ? IN_STRING : PLAIN;
 		break;
