@@ -78,6 +78,22 @@ static void test_all(void **state)
 	options_deinit(&parsed.options);
 }
 
+static void test_interactive(void **state)
+{
+	struct parsed parsed;
+
+	(void)state;
+	parse(&parsed, "-i --keys=script --source-path=/a:/b prog -i");
+	assert_true(parsed.options.interactive);
+	assert_string_equal(parsed.options.keys, "script");
+	assert_string_equal(parsed.options.source_path, "/a:/b");
+	assert_string_equal(parsed.options.command[1], "-i");
+	options_deinit(&parsed.options);
+	parse(&parsed, "prog -i");
+	assert_false(parsed.options.interactive);
+	options_deinit(&parsed.options);
+}
+
 static void test_attach(void **state)
 {
 	struct parsed parsed;
@@ -149,6 +165,10 @@ static const struct {
     {"--max-frames=65537 ls", "--max-frames: '65537' is not valid; allowed: a number from 1 to 65536"},
     {"--max-frames=-1 ls", "--max-frames: '-1' is not valid; allowed: a number from 1 to 65536"},
     {"--max-frames=\033[2J ls", "--max-frames: '\\x1b[2J' is not valid; allowed: a number from 1 to 65536"},
+    {"--keys=k ls", "--keys and --source-path go with --interactive (-i)"},
+    {"--source-path=/src ls", "--keys and --source-path go with --interactive (-i)"},
+    {"-i -g ls", "--interactive steps programs of this machine: a guest's are traced without it"},
+    {"-i", "nothing to trace: give a PROGRAM or --attach=PID (forktrace --help tells more)"},
     {"-q -v ls", "--quiet and --verbose exclude one another"},
     {"-v -q ls", "--quiet and --verbose exclude one another"},
 };
@@ -184,9 +204,10 @@ static void test_information(void **state)
 {
 	static const char *const libraries[] = {("forktrace " FORKTRACE_VERSION), "libdw ", "libunwind ", "libseccomp ",
 						"jansson "};
-	static const char *const options[] = {
-	    "--attach", "--kernel",  "--format", "--output",     "--unwinder", "--threads", "--follow",     "--color",
-	    "--quiet",  "--verbose", "--usage",  "--no-seccomp", "--help",     "--version", "--max-frames", "--stages"};
+	static const char *const options[] = {"--attach",  "--kernel",      "--format", "--output",     "--unwinder",
+					      "--threads", "--follow",      "--color",  "--quiet",      "--verbose",
+					      "--usage",   "--no-seccomp",  "--help",   "--version",    "--max-frames",
+					      "--stages",  "--interactive", "--keys",   "--source-path"};
 	struct buffer said = {0};
 
 	(void)state;
@@ -205,9 +226,10 @@ static void test_information(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_defaults),       cmocka_unit_test(test_all),
-	    cmocka_unit_test(test_attach),         cmocka_unit_test(test_mistakes),
-	    cmocka_unit_test(test_unknown_option), cmocka_unit_test(test_information),
+	    cmocka_unit_test(test_defaults),    cmocka_unit_test(test_all),
+	    cmocka_unit_test(test_attach),      cmocka_unit_test(test_mistakes),
+	    cmocka_unit_test(test_interactive), cmocka_unit_test(test_unknown_option),
+	    cmocka_unit_test(test_information),
 	};
 
 	setlocale(LC_ALL, "C");
