@@ -185,6 +185,9 @@ static void subject_check(const struct argp_state *state, const struct options *
 {
 	if (options->guest.fetch)
 		return;
+	if (options->interactive && (options->guest.stub || options->kernel == KERNEL_GUEST))
+		argp_failure(state, EXIT_FORKTRACE, 0,
+			     "--interactive steps programs of this machine: a guest's are traced without it");
 	if (options->guest.stub) {
 		stub_check(state, options);
 		return;
@@ -196,9 +199,6 @@ static void subject_check(const struct argp_state *state, const struct options *
 			     "--attach and --kernel=guest exclude one another: the program is started in the guest");
 	if ((options->keys || options->source_path) && !options->interactive)
 		argp_failure(state, EXIT_FORKTRACE, 0, "--keys and --source-path go with --interactive (-i)");
-	if (options->interactive && options->kernel == KERNEL_GUEST)
-		argp_failure(state, EXIT_FORKTRACE, 0,
-			     "--interactive steps programs of this machine: a guest's are traced without it");
 	if ((options->guest.given || options->guest.files.count) && options->kernel != KERNEL_GUEST)
 		argp_failure(state, EXIT_FORKTRACE, 0, "the --guest- options go with --kernel=guest (-g)");
 	if (options->command && options->attach.count > 0)

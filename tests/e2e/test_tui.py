@@ -72,6 +72,11 @@ def normalised(screen):
     return re.sub(r"\b(0x)?[0-9a-f]{6,16}\b", "ADDRESS", re.sub(r"(?<![\w.:+])\d{2,7}(?![\w.:])", "NUMBER", screen))
 
 
+def state_of(pid):
+    """The letter of a process's state: t is held by a tracer."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+
+
 class Stepper(unittest.TestCase):
     def fork_story(self, columns, rows):
         """Both sides of a fork, each stepped up to main by itself, by keys alone."""
@@ -149,6 +154,32 @@ class Stepper(unittest.TestCase):
             terminal.type("q", "k")
             terminal.wait("^status 0")
 
+    def test_moving_and_searching(self):
+        """Panes that are hidden come by v; what is searched is shown, and Esc goes back to where the process stands."""
+        with Terminal(stepper([support.target("x86_64", "test_fork")])) as terminal:
+            terminal.wait("code  main  test_fork.c:17")
+            terminal.type("m", "m", "m", "m")  # source alone
+            terminal.wait("code: source$")
+            terminal.type("/", "pid_t spawn_child", "Enter")
+            terminal.wait("code  test_fork.c:[1-9]\\b")
+            terminal.type("b", "Enter")
+            screen = terminal.wait("breakpoint 1 at test_fork.c:")
+            self.assertRegex(screen, r"(?m)^ b +7  ")  # the first line that has code
+            terminal.type("Escape")
+            terminal.wait("code  main  test_fork.c:17")
+            terminal.type("v", "v")
+            terminal.wait(r"memory  stack [0-9a-f]+ .*\+000 [0-9a-f]{16}")
+            terminal.type("Z")
+            terminal.wait(r"\A.. memory  stack")
+            terminal.type("Escape", "c")
+            terminal.wait("at breakpoint 1, in spawn_child")
+            terminal.type("g", "main", "Enter", "w", "rsp", "Enter")
+            terminal.wait(r"code  main  test_fork.c:17.*")
+            terminal.type("V")
+            terminal.wait(r"\[rsp\] [0-9a-f]{16}")
+            terminal.type("q", "k")
+            terminal.wait("^status 0")
+
     def test_help_and_commands(self):
         with Terminal(stepper([support.target("x86_64", "test_fork")])) as terminal:
             terminal.wait("at the start")
@@ -179,6 +210,33 @@ class Stepper(unittest.TestCase):
             terminal.wait("^status 0")
             support.wait_until(lambda: not os.path.exists(f"/proc/{traced}"), "the program to end")
             self.assertEqual(terminal.settings("before"), terminal.settings("after"))
+
+    def test_crash_of_forktrace_itself(self):
+        """The terminal is given back all the same, and the shell learns of the signal."""
+        with Terminal(stepper([support.target("x86_64", "test_fork")])) as terminal:
+            screen = terminal.wait("1: process (\\d+)")
+            os.kill(support.tracer_of(int(re.search(r"process (\d+)", screen).group(1))), signal.SIGSEGV)
+            screen = terminal.wait(f"^status {128 + signal.SIGSEGV}")
+            self.assertNotIn("registers", screen)  # it was drawn on the alternate screen
+            self.assertEqual(terminal.settings("before"), terminal.settings("after"))
+
+    def test_suspended(self):
+        """Back to the shell, and from there to the screen in another size: the program is held all the while."""
+        command = stepper([support.target("x86_64", "test_fork")])
+        script = f"set -m; {command}; echo the shell; read -r _; fg >/dev/null; exit $?"
+        with Terminal(shlex.join(["bash", "--norc", "-c", script])) as terminal:
+            screen = terminal.wait("at the start")
+            traced = int(re.search(r"process (\d+)", screen).group(1))
+            terminal.type("C-z")
+            screen = terminal.wait("^the shell")
+            self.assertNotIn("registers", screen)
+            self.assertEqual((state_of(support.tracer_of(traced)), state_of(traced)), ("T", "t"))
+            terminal.resize(100, 30)
+            terminal.type("Enter")
+            screen = terminal.wait("at the start")
+            self.assertEqual(len(screen.splitlines()[0]), 100)
+            terminal.type("q", "k")
+            terminal.wait("^status 0")
 
     def test_attached_lives_on(self):
         with support.Program([support.target("x86_64", "test_loop")]) as program:

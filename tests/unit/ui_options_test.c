@@ -168,6 +168,8 @@ static const struct {
     {"--keys=k ls", "--keys and --source-path go with --interactive (-i)"},
     {"--source-path=/src ls", "--keys and --source-path go with --interactive (-i)"},
     {"-i -g ls", "--interactive steps programs of this machine: a guest's are traced without it"},
+    {"-i --gdb=localhost:1234 --kallsyms=f",
+     "--interactive steps programs of this machine: a guest's are traced without it"},
     {"-i", "nothing to trace: give a PROGRAM or --attach=PID (forktrace --help tells more)"},
     {"-q -v ls", "--quiet and --verbose exclude one another"},
     {"-v -q ls", "--quiet and --verbose exclude one another"},

@@ -32,14 +32,15 @@ static void rows_of_instructions(struct code *code, bool mixed)
 		if (mixed)
 			error_destroy(control_place(code->tui->control, code->tui->selected,
 						    code->instructions[i].address, &place));
-		if (place.line && (place.line != line || place.file != file) && place.file == code->place.file &&
-		    (size_t)place.line <= code->source->line_count)
+		if (place.file != code->place.file || (place.line && (size_t)place.line > code->source->line_count))
+			place.line = 0;
+		if (place.line && (place.line != line || place.file != file))
 			vector_push(&code->rows, (struct code_row){.line = place.line});
 		line = place.line;
 		file = place.file;
 		if (i == code->index)
 			code->at = code->rows.count;
-		vector_push(&code->rows, (struct code_row){.instruction = &code->instructions[i]});
+		vector_push(&code->rows, (struct code_row){line, &code->instructions[i]});
 	}
 }
 

@@ -8,8 +8,8 @@ enum { CODE_BEFORE = 64, CODE_INSTRUCTIONS = 192 };
 
 /* A row: a source line, or an instruction. */
 struct code_row {
-	int line; /* 0: an instruction */
-	const struct control_instruction *instruction;
+	int line;                                      /* where rows are mixed, an instruction's too; 0: not known */
+	const struct control_instruction *instruction; /* NULL: the source line itself */
 };
 
 struct code {

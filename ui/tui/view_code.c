@@ -95,7 +95,8 @@ static void draw_rows(const struct code *code, const struct area *area)
 	for (size_t i = 0; i < height && first + i < code->rows.count; i++) {
 		const struct code_row *row = &code->rows.items[first + i];
 
-		if (row->line)
+		/* The first tells which line it is of, where that stands above the pane. */
+		if (row->line && (!row->instruction || (i == 0 && code->at > first)))
 			draw_source_row(code, area, (int)i + 1, row->line);
 		else
 			draw_instruction_row(code, area, (int)i + 1, row->instruction);
@@ -109,10 +110,12 @@ static void draw_title(const struct code *code, const struct area *area)
 	_cleanup_(buffer_deinit) struct buffer title = {0};
 	const struct control_place *place = &code->place;
 
-	buffer_append_text(&title, "code  ");
-	if (place->symbol)
+	bool elsewhere = code->by_lines && code->tui->cursor.line; /* in no function that is known */
+
+	buffer_append_text(&title, elsewhere ? "code" : "code  ");
+	if (place->symbol && !elsewhere)
 		escape_fit(&title, place->symbol, 40, KEEP_HEAD);
-	else
+	else if (!elsewhere)
 		buffer_printf(&title, "0x%" PRIx64, place->address);
 	if (place->symbol && place->offset && !code->by_lines)
 		buffer_printf(&title, "+0x%" PRIx64, place->offset);

@@ -122,9 +122,16 @@ static void draw_user(const struct side *side, size_t rows, int end)
 		last = tui->frame - shown + 1;
 	for (size_t i = last; i < last + shown && i < side->user->count; i++) {
 		bool chosen = selected && i == tui->frame;
+		/* There is more where the frames do not end, above or below. */
+		bool more_above = i + 1 == last + shown && i + 1 < side->user->count;
+		bool more_below = i == last && last > 0;
 
 		draw_frame(&side->area, end - 1 - (int)(i - last), &side->user->frames[i],
-			   chosen ? ROLE_CHOSEN : ROLE_TEXT, chosen ? '>' : ' ');
+			   chosen ? ROLE_CHOSEN : ROLE_TEXT,
+			   chosen       ? '>'
+			   : more_above ? '^'
+			   : more_below ? 'v'
+					: ' ');
 	}
 }
 
