@@ -307,11 +307,14 @@ class Scripted(unittest.TestCase):
         self.assertEqual((status, stderr), (0, ""))
         self.assertIn("200000", screen)
 
-    def test_threads(self):
-        status, screen, stderr = self.play([support.target("x86_64", "test_threads")], ":wait stop", "F", ":wait stop",
-                                           "C", ":wait end", ":screen SCREEN")
+    def test_fork_in_another_thread(self):
+        """F is about the process, whichever of its threads forks."""
+        program = support.target("x86_64", "test_threads")
+        status, screen, stderr = self.play([program], ":wait stop", "F", ":wait stop", ":wait fork 1", ":screen SCREEN",
+                                           "C", ":wait end")
         self.assertEqual((status, stderr), (0, ""))
-        self.assertIn("exited 0", screen)
+        self.assertRegex(screen, r"parent \d+  fork returned (\d+) .* child \1  fork returned 0")
+        self.assertEqual(len(re.findall("fork_in_thread", screen)), 2)
 
     def test_lines(self):
         """The source lines that next goes over, as gdb's does."""

@@ -124,6 +124,17 @@ static void refresh(struct controlled *task)
 	memcpy(task->shown.comm, task->task->comm, COMM_SIZE);
 }
 
+bool control_awaits_fork(const struct controlled *task)
+{
+	for (size_t i = 0; i < task->control->tasks.count; i++) {
+		const struct controlled *other = task->control->tasks.items[i];
+
+		if (other->task && other->to_fork && other->shown.pid == task->shown.pid)
+			return true;
+	}
+	return false;
+}
+
 void control_task_added(struct control *control, struct task *task, const struct task *parent, bool attached)
 {
 	if (!control)
@@ -148,7 +159,7 @@ void control_task_added(struct control *control, struct task *task, const struct
 	};
 	refresh(fresh);
 	/* A thread that were held would keep those that wait for it. */
-	fresh->hold_born = creator && !fresh->shown.thread && (creator->planned || creator->to_fork);
+	fresh->hold_born = creator && !fresh->shown.thread && (creator->planned || control_awaits_fork(creator));
 	vector_push(&control->tasks, fresh);
 	control_changed(fresh);
 }

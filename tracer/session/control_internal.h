@@ -73,6 +73,8 @@ void control_changed(struct controlled *task);
 void control_hold(struct controlled *task, enum control_stop stop, int number);
 /* Gives up what the task was asked to do. */
 void control_abandon(struct controlled *task);
+/* Is it, or another thread of its process, asked to run to the next fork? */
+bool control_awaits_fork(const struct controlled *task);
 /* Its space, to be read and written through it. */
 struct space *control_space(const struct controlled *task);
 /* Logs an error and frees it; a task that died is no news. */

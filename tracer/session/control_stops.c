@@ -293,8 +293,14 @@ void control_returned(struct control *control, struct task *parent, int64_t resu
 	known->shown.in_vfork = false;
 	known->shown.ret_known = true;
 	known->shown.ret = result;
-	if (known->to_fork)
-		known->held_as = CONTROL_STOP_FORK;
+	if (!control_awaits_fork(known))
+		return;
+	known->held_as = CONTROL_STOP_FORK;
+	/* It has come, in whichever thread: the others run on. */
+	for (size_t i = 0; i < control->tasks.count; i++) {
+		if (control->tasks.items[i]->shown.pid == known->shown.pid)
+			control->tasks.items[i]->to_fork = false;
+	}
 }
 
 bool control_resume(struct control *control, struct task *task, int signal)

@@ -91,12 +91,15 @@ static void draw_title(const struct side *side)
 	char title[120], what[80];
 	bool chosen = task->id == side->tui->selected;
 
+	if (task->state != CONTROL_HELD)
+		tui_describe_briefly(task, what, sizeof(what));
+	else
+		tui_describe(task, what, sizeof(what));
 	if (task->ret_known && !stands_behind_fork(task)) {
 		tui_describe_briefly(task, what, sizeof(what));
 		snprintf(title, sizeof(title), "%s %d  fork=%lld  %s", side->name, task->tid, (long long)task->ret,
 			 what);
 	} else {
-		tui_describe(task, what, sizeof(what));
 		snprintf(title, sizeof(title), "%s %d  %s", side->name, task->tid, what);
 	}
 	screen_rule(&side->area, 0, title,
