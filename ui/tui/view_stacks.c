@@ -125,16 +125,17 @@ static void draw_user(const struct side *side, size_t rows, int end)
 		last = tui->frame - shown + 1;
 	for (size_t i = last; i < last + shown && i < side->user->count; i++) {
 		bool chosen = selected && i == tui->frame;
-		/* There is more where the frames do not end, above or below. */
-		bool more_above = i + 1 == last + shown && i + 1 < side->user->count;
-		bool more_below = i == last && last > 0;
+		char mark = ' ';
 
+		/* There is more where the frames do not end, above or below. */
+		if (chosen)
+			mark = '>';
+		else if (i + 1 == last + shown && i + 1 < side->user->count)
+			mark = '^';
+		else if (i == last && last > 0)
+			mark = 'v';
 		draw_frame(&side->area, end - 1 - (int)(i - last), &side->user->frames[i],
-			   chosen ? ROLE_CHOSEN : ROLE_TEXT,
-			   chosen       ? '>'
-			   : more_above ? '^'
-			   : more_below ? 'v'
-					: ' ');
+			   chosen ? ROLE_CHOSEN : ROLE_TEXT, mark);
 	}
 }
 
