@@ -37,6 +37,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("FORKTRACE_BUILD", ROOT / "build"))
 FORKTRACE = os.environ.get("FORKTRACE", str(BUILD / "bin" / "forktrace"))
 TARGETS = BUILD / "targets"
+I386_ROOT = ROOT / "build/i386-root"  # .ci/deps unpacks packages there
 ABIS = ("i386", "x86_64")  # those that everything is built for; which of them run here: runnable_abis
 NO_32_BIT = "this kernel runs no 32-bit programs"
 
@@ -126,7 +127,7 @@ def guest_environment():
 
 def i386_file(path):
     """A file of Debian's i386 packages, which .ci/deps unpacks; skips the test where it is not there."""
-    full = ROOT / "build/i386-root" / path
+    full = I386_ROOT / path
     if not full.exists():
         raise unittest.SkipTest(f"there is no {full}: make check-deps unpacks it")
     return str(full)

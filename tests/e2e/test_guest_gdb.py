@@ -19,9 +19,8 @@ import support
 import test_facts
 import test_schema
 
-# The first reads its input, which is the line to process 1; the second's processes outlive it. There is no shell for
-# the third, and the fourth's own alarm ends it: 200 forks take longer here.
-NOT_HERE = {"test_loop", "test_orphan", "test_spawn", "test_storm"}
+# The first reads its input, which is the line to process 1; the second's processes outlive it.
+NOT_HERE = {"test_loop", "test_orphan"}
 
 # It runs a copy of itself that is in the guest alone; of the same build, it may be taken for it.
 OPTIONS = {"test_chroot": [f"--guest-file={support.built_target('i386', 'test_chroot')}"]}
@@ -33,7 +32,8 @@ def needs_of_programs(names):
     paths += ["/lib/ld-linux.so.2", *(f"/lib32/{name}" for name in ("libc.so.6", "libgcc_s.so.1"))]
     if "test_dlopen" in names:
         paths += [support.built_target("i386", name) for name in test_facts.GUEST_FILES["test_dlopen"]]
-    return {path: path for path in paths if os.path.exists(path)}
+    shell = support.I386_ROOT / "bin/dash"
+    return {path: path for path in paths if os.path.exists(path)} | ({"/bin/sh": str(shell)} if shell.exists() else {})
 
 
 def has_ipv6():
@@ -67,6 +67,9 @@ class FactsForeign(test_facts.FactsGuest):
 
     def check_target(self, name, arguments):
         program = support.built_target("i386", name)
+        arguments = arguments or test_facts.GUEST_ARGUMENTS.get(name, [])
+        if name in test_facts.SHELL_USERS:
+            support.i386_file("bin/dash")  # skips where it is not there
         more = [*test_facts.OPTIONS.get(name, []), *OPTIONS.get(name, [])]
         with support.Background([], options_for(self.machine, *more)) as run:
             run.wait_event("start")
