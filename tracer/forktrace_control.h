@@ -64,9 +64,8 @@ struct control_task {
 	int number;             /* breakpoint, watchpoint or signal */
 	bool ret_known;         /* `ret` is what its last call of the fork family returned */
 	int64_t ret;
-	bool in_vfork;  /* it runs, and does not go on before its child has executed a program or ended */
-	bool in_kernel; /* a guest's task that is held in the kernel */
-	bool signaled;  /* CONTROL_ENDED: `status` is a signal's number, else the exit status */
+	bool in_vfork; /* it runs, and does not go on before its child has executed a program or ended */
+	bool signaled; /* CONTROL_ENDED: `status` is a signal's number, else the exit status */
 	int status;
 	unsigned long stops; /* how often it was held: what was read of it is valid while this stays the same */
 };
@@ -90,14 +89,8 @@ struct error *control_registers(struct control *control, unsigned id, struct reg
 struct error *control_read(struct control *control, unsigned id, uint64_t address, void *bytes, size_t size,
 			   size_t *got);
 
-/* The user's stack and, where it can be had, the kernel's beneath it, innermost frame first in each. `kernel` is NULL
- * with a reason (a sentence, or NULL where no kernel half was asked for). Borrowed until the task goes on. */
-struct control_stack {
-	const struct stack *user;
-	const struct stack *kernel;
-	const char *kernel_reason;
-};
-struct error *control_stack(struct control *control, unsigned id, const struct control_stack **stack);
+/* The user's stack, innermost frame first. Borrowed until the task goes on. */
+struct error *control_stack(struct control *control, unsigned id, const struct stack **stack);
 
 /* Where an address lies. Strings live as long as the session. */
 struct control_place {
@@ -143,8 +136,8 @@ enum control_step {
 	CONTROL_NEXT_LINE,        /* the same, over calls */
 	CONTROL_FINISH,           /* until the selected frame's function has returned; `frame` counts physical frames */
 	CONTROL_RUN_TO,           /* to `address`, in this task */
-	CONTROL_RUN_TO_FORK,      /* until a fork of this task's process has returned: both are held then */
-	CONTROL_INTO_KERNEL,      /* a guest: to the first instruction of the kernel */
+	CONTROL_INTO_KERNEL, /* to the first instruction of the kernel: refused, the running one cannot be stopped */
+	CONTROL_RUN_TO_FORK, /* until a fork of this task's process has returned: both are held then */
 };
 
 struct control_request {

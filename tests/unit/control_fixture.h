@@ -125,10 +125,10 @@ static inline void go(unsigned id, enum control_step step)
 
 static inline const struct stack *stack_of(unsigned id)
 {
-	const struct control_stack *stack;
+	const struct stack *stack;
 
 	no_error(control_stack(control, id, &stack));
-	return stack->user;
+	return stack;
 }
 
 static inline const char *function_of(unsigned id)

@@ -95,3 +95,14 @@ int64_t registers_result(const struct registers *registers)
 
 	return arch ? sign_extend(registers->value[arch->result], arch->word_size) : 0;
 }
+
+bool is_system_call_instruction(const uint8_t code[SYSTEM_CALL_SIZE])
+{
+	static const uint8_t calls[][SYSTEM_CALL_SIZE] = {{0x0f, 0x05}, {0x0f, 0x34}, {0xcd, 0x80}};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (!memcmp(code, calls[i], SYSTEM_CALL_SIZE))
+			return true;
+	}
+	return false;
+}

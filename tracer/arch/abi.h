@@ -56,6 +56,10 @@ const char *abi_name(enum abi abi);
  * chooses the layout by cs, arch/x86/kernel/ptrace.c, task_user_regset_view). */
 bool registers_decode_prstatus(const void *bytes, size_t size, struct registers *registers);
 
+/* Are these two bytes an instruction that enters the kernel: syscall, sysenter, int $0x80? */
+enum { SYSTEM_CALL_SIZE = 2 };
+bool is_system_call_instruction(const uint8_t code[SYSTEM_CALL_SIZE]);
+
 /* Accessors by role. */
 uint64_t registers_pc(const struct registers *registers);
 uint64_t registers_sp(const struct registers *registers);

@@ -24,7 +24,7 @@ void control_destroy(struct control *control)
 	for (size_t i = 0; i < control->tasks.count; i++) {
 		struct controlled *task = control->tasks.items[i];
 
-		stack_unref(task->user);
+		stack_unref(task->stack);
 		control_points_close(task);
 		step_deinit(&task->plan);
 		free(task);

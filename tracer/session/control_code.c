@@ -42,14 +42,6 @@ static void name_target(const struct code *code, const struct instruction *decod
 	error_destroy(error);
 }
 
-static bool is_system_call(const struct control_instruction *instruction)
-{
-	const uint8_t *bytes = instruction->bytes;
-
-	return instruction->length == 2 &&
-	       ((bytes[0] == 0x0f && (bytes[1] == 0x05 || bytes[1] == 0x34)) || (bytes[0] == 0xcd && bytes[1] == 0x80));
-}
-
 static void decode(const struct code *code, uint64_t address, struct control_instruction *instruction)
 {
 	size_t offset = (size_t)(address - code->start);
@@ -67,7 +59,7 @@ static void decode(const struct code *code, uint64_t address, struct control_ins
 	instruction->call = decoded.kind == INSTRUCTION_CALL;
 	instruction->jump = decoded.kind == INSTRUCTION_JUMP || decoded.kind == INSTRUCTION_BRANCH;
 	instruction->ret = decoded.kind == INSTRUCTION_RETURN;
-	instruction->syscall = is_system_call(instruction);
+	instruction->syscall = decoded.length == SYSTEM_CALL_SIZE && is_system_call_instruction(instruction->bytes);
 	name_target(code, &decoded, instruction);
 }
 

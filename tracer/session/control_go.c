@@ -34,22 +34,13 @@ static void resume(struct controlled *task, enum ptrace_resume how)
 	control_complain(task, ptrace_resume(task->task->tid, how, signal));
 }
 
-/* syscall, sysenter, int $0x80: two bytes each. */
-static bool is_system_call(struct controlled *task, uint64_t pc)
+bool control_system_call_at(struct controlled *task, uint64_t address)
 {
-	static const uint8_t calls[][2] = {{0x0f, 0x05}, {0x0f, 0x34}, {0xcd, 0x80}};
-	uint8_t bytes[2];
-	struct error *error = space_read(control_space(task), pc, bytes, sizeof(bytes));
+	uint8_t bytes[SYSTEM_CALL_SIZE];
+	struct error *error = space_read(control_space(task), address, bytes, sizeof(bytes));
 
-	if (error) {
-		error_destroy(error);
-		return false;
-	}
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		if (!memcmp(bytes, calls[i], sizeof(bytes)))
-			return true;
-	}
-	return false;
+	error_destroy(error);
+	return !error && is_system_call_instruction(bytes);
 }
 
 /* Was it held within a call that it enters again when it goes on? ERESTARTSYS to ERESTART_RESTARTBLOCK,
@@ -77,7 +68,7 @@ static void execute(struct controlled *task)
 
 	task->executing = true;
 	task->entering = task->signal && task->caught;
-	task->through_call = !task->entering && (is_system_call(task, pc) || is_restarting(&registers));
+	task->through_call = !task->entering && (control_system_call_at(task, pc) || is_restarting(&registers));
 	lift(task, pc);
 	resume(task, task->through_call ? RESUME_SYSCALL : RESUME_STEP);
 }
@@ -101,7 +92,7 @@ void control_run(struct controlled *task)
 
 	lift(task, pc);
 	/* A system call stops by itself where it begins. */
-	task->hopping = task->is_lifted && !is_system_call(task, pc);
+	task->hopping = task->is_lifted && !control_system_call_at(task, pc);
 	resume(task, task->hopping ? RESUME_STEP : RESUME_SYSCALL);
 }
 
@@ -245,7 +236,8 @@ struct error *control_go(struct control *control, unsigned id, const struct cont
 		return error;
 	if (request->step == CONTROL_INTO_KERNEL)
 		return error_create(ERROR_UNSUPPORTED, 0, NULL,
-				    "this kernel cannot be stopped: step into that of a guest, with --kernel=guest");
+				    "the running kernel cannot be stopped: what a guest's does at a fork is shown by "
+				    "forktrace --kernel=guest, without --interactive");
 	if (request->step != CONTROL_RUN_TO_FORK)
 		return control_begin(task, kinds[request->step], request->frame, request->address);
 	begin_to_run(task);
@@ -274,14 +266,12 @@ void control_continue_all(struct control *control)
 
 struct error *control_interrupt(struct control *control, unsigned id)
 {
+	const struct control_task *shown = control_task(control, id);
 	struct controlled *task;
-	struct error *error = control_held(control, id, &task);
 
-	if (!error)
-		return NULL;
-	if (error->code != ERROR_INPUT)
-		return error;
-	error_destroy(error);
+	/* Of one that is held already nothing is asked; control_held tells what is wrong with any other. */
+	if (!shown || shown->state != CONTROL_RUNNING)
+		return control_held(control, id, &task);
 	task = control->tasks.items[id - 1];
 	task->interrupt = true;
 	return ptrace_interrupt(task->task->tid);

@@ -48,8 +48,7 @@ struct controlled {
 	bool is_lifted;
 	uint64_t lifted; /* the breakpoint that was taken out for that, or for the plan's instruction */
 
-	struct stack *user; /* what control_stack gave; NULL: nothing yet */
-	struct control_stack stack;
+	struct stack *stack; /* what control_stack gave; NULL: nothing yet */
 };
 
 struct control {
@@ -87,6 +86,8 @@ void control_run(struct controlled *task);
 void control_advance(struct controlled *task);
 /* Goes on with what it was about, after a stop that meant nothing to it. */
 void control_carry_on(struct controlled *task);
+/* Is the instruction at `address` one that enters the kernel? */
+bool control_system_call_at(struct controlled *task, uint64_t address);
 /* Puts back the breakpoint that was taken out for it. */
 void control_put_back(struct controlled *task);
 /* Takes the plan's breakpoint out. */

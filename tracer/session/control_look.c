@@ -41,39 +41,34 @@ struct error *control_read(struct control *control, unsigned id, uint64_t addres
 
 void control_drop_stack(struct controlled *task)
 {
-	stack_unref(task->user);
-	task->user = NULL;
+	stack_unref(task->stack);
+	task->stack = NULL;
 }
 
-/* Does the pc stand behind a system-call instruction? There libc's clone stubs have no call frame information. */
-static bool is_behind_call(struct controlled *task, const struct registers *registers)
+/* Behind a system-call instruction libc's clone stubs have no call frame information. */
+static struct capture_hint hint_at(struct controlled *task, const struct registers *registers)
 {
-	uint8_t bytes[2];
-	struct error *error = space_read(control_space(task), registers_pc(registers) - 2, bytes, sizeof(bytes));
-
-	if (error) {
-		error_destroy(error);
-		return false;
-	}
-	return (bytes[0] == 0x0f && (bytes[1] == 0x05 || bytes[1] == 0x34)) || (bytes[0] == 0xcd && bytes[1] == 0x80);
+	return (struct capture_hint){.in_syscall =
+					 control_system_call_at(task, registers_pc(registers) - SYSTEM_CALL_SIZE)};
 }
 
-struct error *control_stack(struct control *control, unsigned id, const struct control_stack **stack)
+struct error *control_stack(struct control *control, unsigned id, const struct stack **stack)
 {
 	struct controlled *task;
 	struct registers registers;
 	struct error *error = control_held(control, id, &task);
 
-	if (!error && !task->user) {
+	*stack = NULL;
+	if (!error && !task->stack) {
 		error = ptrace_registers(task->task->tid, &registers);
 		if (!error) {
-			struct capture_hint hint = {.in_syscall = is_behind_call(task, &registers)};
+			struct capture_hint hint = hint_at(task, &registers);
 
-			error = capture_stack(control->capture, control_space(task), &registers, &hint, &task->user);
+			error = capture_stack(control->capture, control_space(task), &registers, &hint, &task->stack);
 		}
-		task->stack = (struct control_stack){.user = task->user};
 	}
-	*stack = error ? NULL : &task->stack;
+	if (!error)
+		*stack = task->stack;
 	return error;
 }
 
@@ -314,7 +309,7 @@ static bool view_caller(void *context, unsigned frame, uint64_t *pc, uint64_t *s
 		return false;
 	}
 
-	struct capture_hint hint = {.in_syscall = is_behind_call(task, &registers)};
+	struct capture_hint hint = hint_at(task, &registers);
 
 	return capture_caller(task->control->capture, control_space(task), &registers, &hint, frame, pc, sp);
 }

@@ -20,17 +20,6 @@ struct stub {
 	uint32_t restored;
 };
 
-static bool is_system_call(const uint8_t *code)
-{
-	static const uint8_t calls[][2] = {{0x0f, 0x05}, {0xcd, 0x80}, {0x0f, 0x34}}; /* syscall, int $0x80, sysenter */
-
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		if (!memcmp(code, calls[i], sizeof(calls[i])))
-			return true;
-	}
-	return false;
-}
-
 static bool take_byte(struct stub *stub, uint8_t *byte)
 {
 	if (stub->at >= stub->end)
@@ -127,12 +116,12 @@ static bool take_instruction(struct stub *stub, bool *returned)
 
 bool walk_syscall_stub(struct walk *walk)
 {
-	enum { SYSTEM_CALL_SIZE = 2 };
 	uint8_t code[SYSTEM_CALL_SIZE + STUB_BYTES_MAX];
 	uint64_t pc = walk_last(walk)->pc;
 	bool returned = false;
 
-	if (!page_cache_bytes(walk->memory, pc - SYSTEM_CALL_SIZE, code, sizeof(code)) || !is_system_call(code))
+	if (!page_cache_bytes(walk->memory, pc - SYSTEM_CALL_SIZE, code, sizeof(code)) ||
+	    !is_system_call_instruction(code))
 		return false;
 
 	struct stub stub = {

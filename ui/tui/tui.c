@@ -78,11 +78,12 @@ void tui_fail(struct tui *tui, struct error *error)
 
 const struct stack *tui_stack(struct tui *tui, unsigned id)
 {
-	const struct control_stack *stack;
+	const struct stack *stack;
 	struct error *error = control_stack(tui->control, id, &stack);
 
+	/* It runs, or has ended: that is shown elsewhere. */
 	error_destroy(error);
-	return error ? NULL : stack->user;
+	return stack;
 }
 
 const struct frame *tui_frame(struct tui *tui)

@@ -25,27 +25,16 @@ static bool stands_behind_fork(const struct control_task *task)
 	return task->state == CONTROL_HELD && (task->stop == CONTROL_STOP_FORK || task->stop == CONTROL_STOP_BORN);
 }
 
-/* The kernel's half: where the task stands in the kernel, its own; behind a fork, that of the fork. */
-static void find_kernel_half(struct side *side)
+/* The kernel's half is that of the fork that the task stands behind. */
+static void find_halves(struct side *side)
 {
 	const struct control_task *task = side->task;
-	const struct control_stack *stack;
-	struct error *error = control_stack(side->tui->control, task->id, &stack);
 	const struct fork_note *note;
 	bool child;
 
-	error_destroy(error);
-	if (error)
-		return;
-	side->user = stack->user;
-	if (stack->kernel || stack->kernel_reason) {
-		side->kernel = stack->kernel;
-		side->reason = stack->kernel_reason;
-		side->entry = "kernel";
-		return;
-	}
+	side->user = tui_stack(side->tui, task->id);
 	note = tui_fork_of(side->tui, task->tid, &child);
-	if (!note || !stands_behind_fork(task))
+	if (!side->user || !note || !stands_behind_fork(task))
 		return;
 	side->kernel = child ? note->child_kernel : note->parent_kernel;
 	side->reason = side->kernel ? NULL : note->kernel_reason;
@@ -249,7 +238,7 @@ static void draw(struct tui *tui, const struct area *area)
 	}
 	for (int i = 0; i < 2; i++) {
 		if (sides[i].task)
-			find_kernel_half(&sides[i]);
+			find_halves(&sides[i]);
 	}
 	draw_sides(area, sides);
 }
