@@ -68,12 +68,14 @@ static void test_instructions(void **state)
 	start(TARGETS "test_fork", NULL);
 	wait_held(1);
 	for (int i = 0; i < 2000; i++) {
-		uint64_t before = pc_of(1);
+		struct registers before, after;
 
+		no_error(control_registers(control, 1, &before));
 		go(1, CONTROL_STEP_INSTRUCTION);
 		assert_int_equal(wait_held(1)->stop, CONTROL_STOP_STEP);
 		assert_int_equal(task(1)->stops, (unsigned long)i + 2);
-		(void)before;
+		no_error(control_registers(control, 1, &after));
+		assert_memory_not_equal(&before, &after, sizeof(before));
 	}
 	no_error(control_continue(control, 1));
 	wait_all_ended();
@@ -163,6 +165,72 @@ static void test_vfork_waits(void **state)
 	assert_int_equal(task(1)->status, 0);
 }
 
+static uint8_t memory_byte(pid_t pid, uint64_t address, const uint8_t *written)
+{
+	char path[32];
+	uint8_t byte = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &byte, 1, (off_t)address), 1);
+	if (written)
+		assert_int_equal(pwrite(fd, written, 1, (off_t)address), 1);
+	close(fd);
+	return byte;
+}
+
+/* A child that shares its parent's memory executes another program while it was on its way to a breakpoint there. */
+static void test_exec_leaves_shared_memory_clean(void **state)
+{
+	struct control_request request = {.step = CONTROL_RUN_TO};
+	struct control_place place;
+	uint8_t original;
+
+	(void)state;
+	start(TARGETS "test_vfork", NULL);
+	wait_held(1);
+	no_error(control_find(control, 1, "main", &place));
+	request.address = place.address;
+	original = memory_byte(task(1)->pid, place.address, NULL);
+	go(1, CONTROL_RUN_TO_FORK);
+	wait_held(2);
+	no_error(control_continue(control, 2));
+	wait_held(1);
+	go(1, CONTROL_RUN_TO_FORK);
+	wait_held(3);
+	no_error(control_go(control, 3, &request));
+	assert_int_equal(memory_byte(task(1)->pid, place.address, NULL), 0xcc);
+	assert_int_equal(wait_held(3)->stop, CONTROL_STOP_EXEC);
+	assert_int_equal(memory_byte(task(1)->pid, place.address, NULL), original);
+	control_continue_all(control);
+	wait_held(1);
+	control_continue_all(control);
+	wait_all_ended();
+	assert_int_equal(task(1)->status, 0);
+}
+
+/* The program's own int3 where one of ours stood once. */
+static void test_own_int3(void **state)
+{
+	static const uint8_t int3 = 0xcc;
+	struct control_place place;
+	int number;
+
+	(void)state;
+	start(TARGETS "test_fork", NULL);
+	wait_held(1);
+	no_error(control_find(control, 1, "spawn_child", &place));
+	no_error(control_breakpoint_toggle(control, 1, "spawn_child", &number));
+	no_error(control_breakpoint_toggle(control, 1, "spawn_child", &number));
+	memory_byte(task(1)->pid, place.address, &int3);
+	no_error(control_continue(control, 1));
+	assert_int_equal(wait_held(1)->stop, CONTROL_STOP_SIGNAL);
+	assert_int_equal(task(1)->number, SIGTRAP);
+}
+
 static void test_misuse(void **state)
 {
 	struct control_request request = {.step = CONTROL_STEP_INSTRUCTION};
@@ -212,6 +280,8 @@ int main(void)
 	    cmocka_unit_test_teardown(test_breakpoint_is_inherited, tear_down),
 	    cmocka_unit_test_teardown(test_let_go, tear_down),
 	    cmocka_unit_test_teardown(test_vfork_waits, tear_down),
+	    cmocka_unit_test_teardown(test_exec_leaves_shared_memory_clean, tear_down),
+	    cmocka_unit_test_teardown(test_own_int3, tear_down),
 	    cmocka_unit_test_teardown(test_misuse, tear_down),
 	    cmocka_unit_test_teardown(test_interrupt, tear_down),
 	};

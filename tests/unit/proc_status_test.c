@@ -22,7 +22,8 @@ static const char nested[] = "Name:\tsh\nUmask:\t0022\nState:\tt (tracing stop)\
 			     "PPid:\t4700\nTracerPid:\t4699\nUid:\t1000\t1001\t1002\t4294967295\n"
 			     "Gid:\t100\t100\t100\t100\nFDSize:\t64\nGroups:\t24 25 \nNStgid:\t4711\t17\t1\n"
 			     "NSpid:\t4712\t18\t2\nNSpgid:\t4711\t17\t1\nNSsid:\t4711\t17\t1\n"
-			     "VmPeak:\t    2480 kB\nVmSize:\t    2480 kB\nThreads:\t2\nNoNewPrivs:\t1\nSeccomp:\t2\n"
+			     "VmPeak:\t    2480 kB\nVmSize:\t    2480 kB\nThreads:\t2\nSigQ:\t0/95\n"
+			     "SigIgn:\t0000000000001006\nSigCgt:\t8000000180014aef\nNoNewPrivs:\t1\nSeccomp:\t2\n"
 			     "Seccomp_filters:\t1\n";
 
 /* Linux 6.1: nothing about memory. */
@@ -59,6 +60,8 @@ static void golden_nested(void **state)
 	assert_false(status.kernel_thread);
 	assert_true(status.no_new_privs);
 	assert_int_equal(status.seccomp, 2);
+	assert_true(status.ignored == 0x1006);
+	assert_true(status.caught == UINT64_C(0x8000000180014aef));
 }
 
 static void golden_kernel_thread(void **state)

@@ -60,15 +60,6 @@ void control_changed(struct controlled *task)
 
 /* --- the table --- */
 
-struct controlled *control_of(const struct control *control, const struct task *task)
-{
-	for (size_t i = control->tasks.count; i-- > 0;) {
-		if (control->tasks.items[i]->task == task)
-			return control->tasks.items[i];
-	}
-	return NULL;
-}
-
 const struct control_task *control_tasks(struct control *control, size_t *count)
 {
 	vector_reserve(&control->list, control->tasks.count);
@@ -141,7 +132,7 @@ void control_task_added(struct control *control, struct task *task, const struct
 		return;
 
 	struct controlled *fresh = memory_alloc(sizeof(*fresh));
-	const struct controlled *creator = parent ? control_of(control, parent) : NULL;
+	const struct controlled *creator = parent ? parent->controlled : NULL;
 
 	fresh->control = control;
 	fresh->task = task;
@@ -160,6 +151,7 @@ void control_task_added(struct control *control, struct task *task, const struct
 	refresh(fresh);
 	/* A thread that were held would keep those that wait for it. */
 	fresh->hold_born = creator && !fresh->shown.thread && (creator->planned || control_awaits_fork(creator));
+	task->controlled = fresh;
 	vector_push(&control->tasks, fresh);
 	control_changed(fresh);
 }
@@ -190,9 +182,9 @@ void control_hold(struct controlled *task, enum control_stop stop, int number)
 
 /* --- ends --- */
 
-void control_task_ended(struct control *control, struct task *task, const struct wait_status *status)
+void control_task_ended(struct task *task, const struct wait_status *status)
 {
-	struct controlled *known = control ? control_of(control, task) : NULL;
+	struct controlled *known = task->controlled;
 
 	if (!known)
 		return;
@@ -214,14 +206,14 @@ static struct task *neighbour(const struct control *control, const struct task *
 	return NULL;
 }
 
-void control_task_removed(struct control *control, struct task *task)
+void control_space_left(struct task *task)
 {
-	struct controlled *known = control ? control_of(control, task) : NULL;
+	struct controlled *known = task->controlled;
 
 	if (!known)
 		return;
 
-	struct task *other = neighbour(control, task);
+	struct task *other = neighbour(known->control, task);
 
 	/* What was changed in the memory for it alone is put in order through whoever is left there. */
 	if (other) {
@@ -233,6 +225,15 @@ void control_task_removed(struct control *control, struct task *task)
 	}
 	known->is_lifted = known->until_set = false;
 	control_points_close(known);
+}
+
+void control_task_removed(struct task *task)
+{
+	struct controlled *known = task->controlled;
+
+	if (!known)
+		return;
+	control_space_left(task);
 	control_abandon(known);
 	control_drop_stack(known);
 	step_deinit(&known->plan);
@@ -243,12 +244,10 @@ void control_task_removed(struct control *control, struct task *task)
 	control_changed(known);
 }
 
-void control_task_leaves(struct control *control, struct task *task)
+void control_task_leaves(struct task *task)
 {
-	if (!control || !task->space)
+	if (!task->controlled)
 		return;
-	task->space->tid = task->tid;
-	space_breakpoints_lift_all(task->space);
-	if (control_of(control, task))
-		control_points_close(control_of(control, task));
+	space_breakpoints_lift_all(control_space(task->controlled));
+	control_points_close(task->controlled);
 }

@@ -65,7 +65,6 @@ struct control {
 };
 
 /* --- control.c: the table of tasks, and holding --- */
-struct controlled *control_of(const struct control *control, const struct task *task); /* NULL: not known */
 /* A held task; else an error for the user, and NULL. */
 struct error *control_held(const struct control *control, unsigned id, struct controlled **task);
 void control_changed(struct controlled *task);

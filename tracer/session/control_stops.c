@@ -31,11 +31,19 @@ static void at_breakpoint(struct controlled *task, uint64_t pc)
 	}
 }
 
-static bool was_removed(const struct control *control, uint64_t address)
+/* Was it ours, taken back between its execution and this stop? What stands there still is the program's own. */
+static bool was_removed(struct controlled *task, uint64_t address)
 {
+	const struct control *control = task->control;
+	uint8_t byte;
+	struct error *error;
+
 	for (size_t i = 0; i < control->removed.count; i++) {
-		if (control->removed.items[i] == address)
-			return true;
+		if (control->removed.items[i] != address)
+			continue;
+		error = space_read(control_space(task), address, &byte, 1);
+		error_destroy(error);
+		return !error && byte != *arch_of(ABI_X86_64)->breakpoint;
 	}
 	return false;
 }
@@ -54,7 +62,7 @@ static bool on_int3(struct controlled *task)
 	uint64_t pc = registers_pc(&registers) - 1;
 	bool stands = space_breakpoint_inserted(control_space(task), pc);
 
-	if (!stands && !was_removed(task->control, pc))
+	if (!stands && !was_removed(task, pc))
 		return false;
 	control_complain(task, ptrace_set_pc(task->task->tid, pc));
 	if (task->task->leaving)
@@ -126,14 +134,15 @@ static bool on_hardware(struct controlled *task, uint64_t address)
 	return true;
 }
 
-bool control_stopped(struct control *control, struct task *task, const struct wait_status *status)
+bool control_stopped(struct task *task, const struct wait_status *status)
 {
-	struct controlled *known = control ? control_of(control, task) : NULL;
+	struct controlled *known = task->controlled;
 	siginfo_t info;
 	uint64_t address;
 
 	if (!known)
 		return false;
+
 	bool single = known->single;
 
 	known->last = *status;
@@ -255,18 +264,15 @@ static void on_call_left(struct controlled *task)
 		control_carry_on(task);
 }
 
-void control_execed(struct control *control, struct task *task)
+void control_execed(struct task *task)
 {
-	struct controlled *known = control ? control_of(control, task) : NULL;
+	struct controlled *known = task->controlled;
 
 	if (!known)
 		return;
 
-	/* The old memory is gone with all that was in it. */
 	bool shown = known->starting || known->planned || known->to_fork;
 
-	known->until_set = known->is_lifted = false;
-	control_points_close(known);
 	control_abandon(known);
 	known->held_as = shown ? CONTROL_STOP_EXEC : CONTROL_STOP_NONE;
 	known->shown.abi = task->abi;
@@ -274,9 +280,9 @@ void control_execed(struct control *control, struct task *task)
 	control_changed(known);
 }
 
-void control_forking(struct control *control, struct task *parent, bool vfork)
+void control_forking(struct task *parent, bool vfork)
 {
-	struct controlled *known = control ? control_of(control, parent) : NULL;
+	struct controlled *known = parent->controlled;
 
 	if (!known)
 		return;
@@ -284,9 +290,9 @@ void control_forking(struct control *control, struct task *parent, bool vfork)
 	control_changed(known);
 }
 
-void control_returned(struct control *control, struct task *parent, int64_t result)
+void control_returned(struct task *parent, int64_t result)
 {
-	struct controlled *known = control ? control_of(control, parent) : NULL;
+	struct controlled *known = parent->controlled;
 
 	if (!known)
 		return;
@@ -296,6 +302,9 @@ void control_returned(struct control *control, struct task *parent, int64_t resu
 	if (!control_awaits_fork(known))
 		return;
 	known->held_as = CONTROL_STOP_FORK;
+
+	const struct control *control = known->control;
+
 	/* It has come, in whichever thread: the others run on. */
 	for (size_t i = 0; i < control->tasks.count; i++) {
 		if (control->tasks.items[i]->shown.pid == known->shown.pid)
@@ -303,9 +312,9 @@ void control_returned(struct control *control, struct task *parent, int64_t resu
 	}
 }
 
-bool control_resume(struct control *control, struct task *task, int signal)
+bool control_resume(struct task *task, int signal)
 {
-	struct controlled *known = control ? control_of(control, task) : NULL;
+	struct controlled *known = task->controlled;
 
 	if (!known)
 		return false;

@@ -23,7 +23,7 @@ static void let_go(struct session *session, struct task *task, int signal)
 	struct event event = {.kind = EVENT_DETACH};
 	struct error *error;
 
-	control_task_leaves(session->control, task);
+	control_task_leaves(task);
 	task_name_fill(task, &event.task);
 	event.detach.reason = task->leaving_reason;
 	error = ptrace_resume(task->tid, RESUME_DETACH, signal);
@@ -43,7 +43,7 @@ void follow_resume(struct session *session, struct task *task, int signal)
 		let_go(session, task, signal);
 		return;
 	}
-	if (control_resume(session->control, task, signal))
+	if (control_resume(task, signal))
 		return;
 
 	bool free_running = task->filtered && task->call.kind == CALL_NONE;
@@ -131,6 +131,7 @@ static void on_exec(struct session *session, struct task *task)
 	task->call = (struct watched_call){.kind = CALL_NONE};
 	memset(task->restarts, 0, sizeof(task->restarts));
 	task->execed = true;
+	control_space_left(task);
 	space_unref(task->space);
 	task->space = space_create(task->tid);
 	task_refresh_comm(task);
@@ -143,7 +144,7 @@ static void on_exec(struct session *session, struct task *task)
 	session_report(session, task, process_exe(task->tid, &path));
 	event.exec.path = string_intern(session->pool, path);
 	event.exec.new_abi = task->abi;
-	control_execed(session->control, task);
+	control_execed(task);
 	task_name_fill(task, &event.task);
 	session->totals.execs++;
 	session_emit(session, &event);
@@ -268,7 +269,7 @@ static void on_end(struct session *session, struct task *task, const struct wait
 	if (task->root && task->tid == task->tgid)
 		session->exit_status = status->kind == WAIT_KILLED ? 128 + status->value : status->value;
 	emit_exit(session, task, status);
-	control_task_ended(session->control, task, status);
+	control_task_ended(task, status);
 
 	bool leader = task->tid == task->tgid;
 	pid_t tgid = task->tgid;
@@ -311,7 +312,7 @@ void follow_status(struct session *session, pid_t tid, struct wait_status status
 		task->new_task = false;
 		pair_child_first_stop(session, task);
 	}
-	if (control_stopped(session->control, task, &status))
+	if (control_stopped(task, &status))
 		return;
 	switch (status.kind) {
 	case WAIT_SYSCALL:

@@ -64,8 +64,9 @@ struct task {
 	struct space *space;
 	struct watched_call call;
 	struct restart restarts[RESTARTS_MAX];
-	struct fork_pair *parent_of; /* the fork whose return in this task is awaited */
-	struct fork_pair *child_of;  /* the fork that made this task, until its first stop */
+	struct controlled *controlled; /* what the control knows of it; NULL: nothing is stepped */
+	struct fork_pair *parent_of;   /* the fork whose return in this task is awaited */
+	struct fork_pair *child_of;    /* the fork that made this task, until its first stop */
 };
 
 /* A status of a task that no fork event has announced yet. */

@@ -220,7 +220,7 @@ void pair_parent_event(struct session *session, struct task *parent, enum fork_k
 	parent->abi = registers.abi;
 	parent->space->tid = parent->tid;
 	parent->call.event_seen = true;
-	control_forking(session->control, parent, kind == FORK_KIND_VFORK);
+	control_forking(parent, kind == FORK_KIND_VFORK);
 
 	bool parked = is_parked(session, (pid_t)child_tid);
 	bool thread = parent->call.fork.flags & CLONE_THREAD;
@@ -253,7 +253,7 @@ void pair_parent_returned(struct session *session, struct task *parent, int64_t 
 {
 	struct fork_pair *pair = parent->parent_of;
 
-	control_returned(session->control, parent, result);
+	control_returned(parent, result);
 	if (!pair)
 		return;
 	pair->record->parent.ret_known = true;

@@ -32,7 +32,7 @@ void task_free(struct task *task)
 
 void task_remove(struct session *session, struct task *task)
 {
-	control_task_removed(session->control, task);
+	control_task_removed(task);
 	map_remove(&session->tasks, (uint64_t)task->tid);
 	if (session->live)
 		live_kernel_forget(session->live, task->tid);
