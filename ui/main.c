@@ -25,11 +25,6 @@
 #include "ui/spin.h"
 #include "ui/tui/run.h"
 
-enum {
-	EXIT_NOT_EXECUTABLE = 126,
-	EXIT_NOT_FOUND = 127,
-};
-
 struct run {
 	struct options options;
 	struct output output;
@@ -62,20 +57,6 @@ static void on_log(void *context, enum log_level level, const char *message)
 
 	if (level == LOG_LEVEL_WARNING ? run->options.verbosity >= 0 : run->options.verbosity > 0)
 		say(level == LOG_LEVEL_WARNING ? "warning: " : "", message);
-}
-
-/* Tells an error, frees it, and gives the exit status that DESIGN's table has for it. */
-static int fail(struct error *error)
-{
-	int status = EXIT_FORKTRACE;
-
-	if (error->code == ERROR_NOT_FOUND)
-		status = EXIT_NOT_FOUND;
-	else if (error->code == ERROR_NOT_EXEC)
-		status = EXIT_NOT_EXECUTABLE;
-	say("", error->message);
-	error_destroy(error);
-	return status;
 }
 
 /* --- setting up --- */
@@ -302,7 +283,7 @@ static int interact(struct run *run)
 	struct error *error = run->options.output ? open_report(run) : NULL;
 
 	if (error)
-		return fail(error);
+		return say_error(error);
 	sigprocmask(SIG_BLOCK, NULL, &run->original_mask);
 	run->original_sigchld = signal(SIGCHLD, SIG_DFL);
 
@@ -336,13 +317,13 @@ static int trace(struct run *run)
 	if (!error)
 		error = block_signals(run);
 	if (error) {
-		fail(error);
+		say_error(error);
 		return EXIT_FORKTRACE;
 	}
 	create_session(run);
 	error = start(run);
 	if (error) {
-		int status = fail(error);
+		int status = say_error(error);
 
 		return is_attached(run) ? EXIT_FORKTRACE : status;
 	}

@@ -9,10 +9,9 @@
 #include "base/vector.h"
 #include "session/session.h"
 #include "ui/guest_options.h"
-#include "session/session.h"
+#include "ui/say.h"
 
 enum {
-	EXIT_FORKTRACE = 125, /* forktrace itself failed, or was misused */
 	MAX_FRAMES_DEFAULT = 256,
 	MAX_FRAMES_LIMIT = 65536,
 };

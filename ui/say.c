@@ -16,3 +16,16 @@ void say(const char *what, const char *message)
 	fputs(line.data, stderr);
 	buffer_deinit(&line);
 }
+
+int say_error(struct error *error)
+{
+	int status = EXIT_FORKTRACE;
+
+	if (error->code == ERROR_NOT_FOUND)
+		status = EXIT_NOT_FOUND;
+	else if (error->code == ERROR_NOT_EXEC)
+		status = EXIT_NOT_EXECUTABLE;
+	say("", error->message);
+	error_destroy(error);
+	return status;
+}

@@ -2,7 +2,20 @@
 #ifndef FORKTRACE_UI_SAY_H
 #define FORKTRACE_UI_SAY_H
 
+#include "base/error.h"
+
+/* What forktrace exits with besides the program's own status. */
+enum {
+	EXIT_FORKTRACE = 125, /* forktrace itself failed, or was misused */
+	EXIT_NOT_EXECUTABLE = 126,
+	EXIT_NOT_FOUND = 127,
+};
+
 /* One line, "forktrace: WHATMESSAGE"; the message is escaped. */
 void say(const char *what, const char *message);
+
+/* Tells an error, frees it, and returns the exit status for it: EXIT_FORKTRACE, or what tells why the program could not
+ * be run. */
+int say_error(struct error *error);
 
 #endif

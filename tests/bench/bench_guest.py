@@ -16,22 +16,12 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+import guest_lab  # pylint: disable=wrong-import-position
+
 COLD_S, WARM_S, GDB_RATIO = 5.0, 0.6, 10.0  # what the project promises, on an idle machine
 STAGES = ("worker", "copy", "wake", "child-first")
 LIMIT_S = 120
-
-
-def newc(name, data, mode, inode):
-    """One entry of a cpio archive (linux Documentation/driver-api/early-userspace/buffer-format.rst)."""
-    fields = (inode, mode, 0, 0, 1, 0, len(data), 0, 0, 5, 1, len(name) + 1, 0)
-    head = ("070701" + "".join(f"{field:08x}" for field in fields)).encode() + name.encode() + b"\0"
-    return head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4)
-
-
-def initramfs(program):
-    """The program as process 1; /dev/console for its output."""
-    return (newc("dev", b"", 0o040755, 1) + newc("init", program.read_bytes(), 0o100755, 2) +
-            newc("TRAILER!!!", b"", 0, 3))
 
 
 class Bench:
@@ -89,7 +79,7 @@ class Bench:
     def run(self):
         static = ROOT / "build/targets/i386/variants/test_fork.static"
         archive = self.scratch / "initramfs"
-        archive.write_bytes(initramfs(static))
+        archive.write_bytes(guest_lab.archive({"/init": static}))
         script = self.script(static)
         self.trace()  # leaves the snapshot
         rows = {"cold": [], "warm": [], "gdb": []}

@@ -19,21 +19,9 @@
 enum { CODE = 0x8000, STACK = 0x9000, EAX_VALUE = 0x11223344, STACK_VALUE = 0x55667788, FLAGS = 0x246 };
 
 /* As a kernel's processor is: in protected mode, code and stack at the addresses that their registers tell. */
-static void start_qemu(struct peer *peer)
+static void start_protected(struct peer *peer)
 {
-	int pair[2];
-	char chardev[64];
-	char *arguments[] = {"qemu-system-i386", "-accel", "tcg",  "-display",  "none", "-nodefaults", "-S",
-			     "-chardev",         chardev,  "-gdb", "chardev:g", NULL};
-
-	if (!is_installed("qemu-system-i386"))
-		skip_because("qemu-system-i386 is not installed");
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	assert_int_equal(fcntl(pair[0], F_SETFD, FD_CLOEXEC), 0);
-	snprintf(chardev, sizeof(chardev), "socket,id=g,fd=%d", pair[1]);
-	peer->fd = pair[0];
-	start(peer, arguments, pair[1]);
-	no_error(gdbstub_create(peer->fd, &(struct log){0}, &peer->stub));
+	start_qemu(peer);
 	no_error(gdbstub_set_register(peer->stub, "cs", 0));
 	no_error(gdbstub_set_register(peer->stub, "cr0", 1));
 }
@@ -89,7 +77,7 @@ static void passes_what_does_little(void **state)
 	struct peer peer;
 
 	(void)state;
-	start_qemu(&peer);
+	start_protected(&peer);
 	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
 		bool passed = false;
 
@@ -123,7 +111,7 @@ static void leaves_all_else_to_the_machine(void **state)
 	struct peer peer;
 
 	(void)state;
-	start_qemu(&peer);
+	start_protected(&peer);
 	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
 		bool passed = true;
 
@@ -144,7 +132,7 @@ static void does_not_pass_into_a_breakpoint(void **state)
 	bool passed = true;
 
 	(void)state;
-	start_qemu(&peer);
+	start_protected(&peer);
 	place(&peer, nops, sizeof(nops));
 	no_error(gdbstub_breakpoint_add(peer.stub, CODE + 1));
 	no_error(gdbstub_pass_by_hand(peer.stub, CODE, &passed));
@@ -163,7 +151,7 @@ static void does_not_pass_in_real_mode(void **state)
 	bool passed = true;
 
 	(void)state;
-	start_qemu(&peer);
+	start_protected(&peer);
 	place(&peer, &push, sizeof(push));
 	no_error(gdbstub_set_register(peer.stub, "cr0", 0));
 	no_error(gdbstub_pass_by_hand(peer.stub, CODE, &passed));
@@ -180,7 +168,7 @@ static void looks_again_where_code_may_change(void **state)
 	bool passed = false;
 
 	(void)state;
-	start_qemu(&peer);
+	start_protected(&peer);
 	no_error(gdbstub_breakpoint_add(peer.stub, CODE));
 	for (int same = 0; same <= 1; same++) {
 		if (same)

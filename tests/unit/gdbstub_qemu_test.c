@@ -15,23 +15,6 @@
 
 #include "gdbstub_real.h"
 
-static void start_qemu(struct peer *peer)
-{
-	int pair[2];
-	char chardev[64];
-	char *arguments[] = {"qemu-system-i386", "-accel", "tcg",  "-display",  "none", "-nodefaults", "-S",
-			     "-chardev",         chardev,  "-gdb", "chardev:g", NULL};
-
-	if (!is_installed("qemu-system-i386"))
-		skip_because("qemu-system-i386 is not installed");
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	assert_int_equal(fcntl(pair[0], F_SETFD, FD_CLOEXEC), 0);
-	snprintf(chardev, sizeof(chardev), "socket,id=g,fd=%d", pair[1]);
-	peer->fd = pair[0];
-	start(peer, arguments, pair[1]);
-	no_error(gdbstub_create(peer->fd, &(struct log){0}, &peer->stub));
-}
-
 static void knows_the_reset_state_of_i386(void **state)
 {
 	struct peer peer;

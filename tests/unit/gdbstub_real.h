@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "target/gdbstub.h"
 #include "target/gdbstub_internal.h"
+#include "tests/unit/skipping.h"
 
 enum { TIMEOUT_MS = 30000 };
 
@@ -53,6 +55,24 @@ static inline void no_error(struct error *error)
 	if (error)
 		print_error("%s\n", error->message);
 	assert_null(error);
+}
+
+/* An i386 machine at its reset, standing. Ends the test where there is no QEMU. */
+static inline void start_qemu(struct peer *peer)
+{
+	int pair[2];
+	char chardev[64];
+	char *arguments[] = {"qemu-system-i386", "-accel", "tcg",  "-display",  "none", "-nodefaults", "-S",
+			     "-chardev",         chardev,  "-gdb", "chardev:g", NULL};
+
+	if (!is_installed("qemu-system-i386"))
+		skip_because("qemu-system-i386 is not installed");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(fcntl(pair[0], F_SETFD, FD_CLOEXEC), 0);
+	snprintf(chardev, sizeof(chardev), "socket,id=g,fd=%d", pair[1]);
+	peer->fd = pair[0];
+	start(peer, arguments, pair[1]);
+	no_error(gdbstub_create(peer->fd, &(struct log){0}, &peer->stub));
 }
 
 /* Closing the connection ends gdbserver and its program; QEMU does not mind. */

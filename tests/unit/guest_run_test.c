@@ -68,23 +68,30 @@ static void refuses_what_is_no_payload(void **state)
 	guest_destroy(guest);
 }
 
-static void waits_for_descendants(void **state)
+/* The fixture's program, from its start to its end. */
+static void run_echo(char *argument, struct outcome *outcome)
 {
 	struct guest_options options = options_with(cache);
-	char argument[] = "daemon";
 	_cleanup_fd_ int payload = payload_of(echo, argument);
-	_cleanup_(outcome_deinit) struct outcome outcome = {0};
 
-	(void)state;
 	need_kernel();
 
 	struct guest *guest = start(&options, payload);
 
-	assert_null(run(guest, NULL, 0, &outcome));
+	assert_null(run(guest, NULL, 0, outcome));
+	guest_destroy(guest);
+}
+
+static void waits_for_descendants(void **state)
+{
+	char argument[] = "daemon";
+	_cleanup_(outcome_deinit) struct outcome outcome = {0};
+
+	(void)state;
+	run_echo(argument, &outcome);
 	assert_int_equal(outcome.status, 23 << 8);
 	assert_int_equal(outcome.out_at_exit, 0);
 	assert_string_equal(outcome.out.data, "late\n");
-	guest_destroy(guest);
 }
 
 enum { LINE = 64, LINES = 1 << 15 }; /* of "much" */
@@ -102,19 +109,12 @@ static void assert_much(const struct buffer *out)
 
 static void passes_much_output_on(void **state)
 {
-	struct guest_options options = options_with(cache);
 	char argument[] = "much";
-	_cleanup_fd_ int payload = payload_of(echo, argument);
 	_cleanup_(outcome_deinit) struct outcome outcome = {0};
 
 	(void)state;
-	need_kernel();
-
-	struct guest *guest = start(&options, payload);
-
-	assert_null(run(guest, NULL, 0, &outcome));
+	run_echo(argument, &outcome);
 	assert_much(&outcome.out);
-	guest_destroy(guest);
 }
 
 static void wait_full(int pipe)

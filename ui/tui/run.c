@@ -17,7 +17,7 @@
 #include "ui/tui/script.h"
 #include "ui/tui/tui.h"
 
-enum { DRAW_MS = 30, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
+enum { DRAW_MS = 30 };
 
 struct run {
 	const struct tui_request *request;
@@ -296,17 +296,6 @@ static void loop(struct run *run)
 
 /* --- ending --- */
 
-static int fail(struct error *error)
-{
-	int status = error->code == ERROR_NOT_FOUND  ? EXIT_NOT_FOUND
-		     : error->code == ERROR_NOT_EXEC ? EXIT_NOT_EXECUTABLE
-						     : EXIT_FORKTRACE;
-
-	say("", error->message);
-	error_destroy(error);
-	return status;
-}
-
 static void clean_up(struct run *run)
 {
 	struct tui *tui = &run->tui;
@@ -378,7 +367,7 @@ int tui_run(const struct tui_request *request)
 		screen_close();
 		error = run->failure;
 	}
-	status = error ? fail(error) : exit_status(run);
+	status = error ? say_error(error) : exit_status(run);
 	clean_up(run);
 	free(run);
 	return status;
