@@ -253,6 +253,18 @@ class Stepper(unittest.TestCase):
             program.write(b"x")  # it forks once more, and tells
             self.assertIn(b"expect fork", program.read_line())
 
+    def test_attached_lives_on_when_forktrace_is_killed(self):
+        with support.Program([support.target("x86_64", "test_loop")]) as program:
+            self.assertEqual(program.read_line(), b"ready")
+            with Terminal(shlex.join([support.FORKTRACE, "-i", "-p", str(program.pid)])) as terminal:
+                terminal.wait("interrupted")
+                terminal.type("f")  # out of the call that it waits in: it runs until there is input
+                terminal.wait(r"1: process \d+ .*runs")
+                os.kill(support.tracer_of(program.pid), signal.SIGKILL)
+                terminal.wait("status 137")  # where the cursor was: nothing could give the terminal back
+            program.write(b"x")
+            self.assertIn(b"expect fork", program.read_line())
+
 
 class Scripted(unittest.TestCase):
     """Keys from a file, without a terminal."""
