@@ -90,23 +90,42 @@ static void passes_what_does_little(void **state)
 	end(&peer);
 }
 
+/* It goes on elsewhere, and leaves its return address. */
+static void passes_a_call(void **state)
+{
+	static const uint8_t forward[] = {0xe8, 0x00, 0x01, 0x00, 0x00}, back[] = {0xe8, 0xf0, 0xff, 0xff, 0xff};
+	struct peer peer;
+
+	(void)state;
+	start_protected(&peer);
+	for (int i = 0; i < 2; i++) {
+		bool passed = false;
+
+		place(&peer, i ? back : forward, sizeof(forward));
+		no_error(gdbstub_pass_by_hand(peer.stub, CODE, &passed));
+		assert_true(passed);
+		check(&peer, CODE + 5 + (i ? -16U : 0x100), STACK - 4, 0, CODE + 5);
+	}
+	end(&peer);
+}
+
 static void leaves_all_else_to_the_machine(void **state)
 {
 	static const struct code codes[] = {
-	    {5, {0xe8, 0x00, 0x00, 0x00, 0x00}, 0, 0, 0}, /* call */
-	    {2, {0xeb, 0x00}, 0, 0, 0},                   /* jmp */
-	    {1, {0xc3}, 0, 0, 0},                         /* ret */
-	    {2, {0x89, 0xc3}, 0, 0, 0},                   /* mov %eax,%ebx */
-	    {2, {0x6a, 0x01}, 0, 0, 0},                   /* push $1 */
-	    {3, {0xff, 0x34, 0x24}, 0, 0, 0},             /* push (%esp) */
-	    {3, {0x8f, 0x04, 0x24}, 0, 0, 0},             /* pop (%esp) */
-	    {1, {0x5c}, 0, 0, 0},                         /* pop %esp */
-	    {1, {0x9d}, 0, 0, 0},                         /* popf */
-	    {1, {0x60}, 0, 0, 0},                         /* pusha */
-	    {1, {0xf4}, 0, 0, 0},                         /* hlt */
-	    {2, {0x0f, 0x0b}, 0, 0, 0},                   /* ud2 */
-	    {4, {0xf3, 0x0f, 0x1e, 0xfb}, 0, 0, 0},       /* endbr32: does something where branches are tracked */
-	    {4, {0x8d, 0x74, 0x26, 0x01}, 0, 0, 0},       /* lea 1(%esi),%esi */
+	    {2, {0xff, 0xd0}, 0, 0, 0},             /* call *%eax */
+	    {2, {0xeb, 0x00}, 0, 0, 0},             /* jmp */
+	    {1, {0xc3}, 0, 0, 0},                   /* ret */
+	    {2, {0x89, 0xc3}, 0, 0, 0},             /* mov %eax,%ebx */
+	    {2, {0x6a, 0x01}, 0, 0, 0},             /* push $1 */
+	    {3, {0xff, 0x34, 0x24}, 0, 0, 0},       /* push (%esp) */
+	    {3, {0x8f, 0x04, 0x24}, 0, 0, 0},       /* pop (%esp) */
+	    {1, {0x5c}, 0, 0, 0},                   /* pop %esp */
+	    {1, {0x9d}, 0, 0, 0},                   /* popf */
+	    {1, {0x60}, 0, 0, 0},                   /* pusha */
+	    {1, {0xf4}, 0, 0, 0},                   /* hlt */
+	    {2, {0x0f, 0x0b}, 0, 0, 0},             /* ud2 */
+	    {4, {0xf3, 0x0f, 0x1e, 0xfb}, 0, 0, 0}, /* endbr32: does something where branches are tracked */
+	    {4, {0x8d, 0x74, 0x26, 0x01}, 0, 0, 0}, /* lea 1(%esi),%esi */
 	};
 	struct peer peer;
 
@@ -187,9 +206,9 @@ static void looks_again_where_code_may_change(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(passes_what_does_little),           cmocka_unit_test(leaves_all_else_to_the_machine),
-	    cmocka_unit_test(does_not_pass_into_a_breakpoint),   cmocka_unit_test(does_not_pass_in_real_mode),
-	    cmocka_unit_test(looks_again_where_code_may_change),
+	    cmocka_unit_test(passes_what_does_little),        cmocka_unit_test(passes_a_call),
+	    cmocka_unit_test(leaves_all_else_to_the_machine), cmocka_unit_test(does_not_pass_into_a_breakpoint),
+	    cmocka_unit_test(does_not_pass_in_real_mode),     cmocka_unit_test(looks_again_where_code_may_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,11 +42,34 @@ void guest_breakpoint(struct guest_follow *follow, uint64_t address, bool on)
 			  : gdbstub_breakpoint_remove(follow->stub, address));
 }
 
+static void set_place(struct guest_follow *follow, struct guest_place *place, bool on)
+{
+	if (place->set == on)
+		return;
+	place->set = on;
+	guest_breakpoint(follow, place->address, on);
+	if (on)
+		gdbstub_breakpoint_same_code(follow->stub, place->address);
+}
+
+/* The program alone, without a child: PID 1 will tell how it ended. */
+static bool is_root_alone(const struct guest_follow *follow)
+{
+	struct guest_task *task;
+	size_t i = 0;
+
+	return !follow->foreign && follow->tasks.count == 1 && (task = map_next(&follow->tasks, &i)) && task->root;
+}
+
 void guest_set_places(struct guest_follow *follow)
 {
+	bool running = follow->foreign || follow->tasks.count, exits = running && !is_root_alone(follow);
+
 	for (size_t i = 0; i < follow->places.count; i++) {
-		guest_breakpoint(follow, follow->places.items[i].address, true);
-		gdbstub_breakpoint_same_code(follow->stub, follow->places.items[i].address);
+		struct guest_place *place = &follow->places.items[i];
+
+		set_place(follow, place,
+			  place->kind == PLACE_DO_EXIT ? exits : running || place->kind == PLACE_START_THREAD);
 	}
 }
 
@@ -79,24 +102,11 @@ static void on_place(struct guest_follow *follow, const struct guest_place *plac
 	}
 }
 
-/* PID 1's child is about to execute the program: from here on the kernel is watched. */
-static void on_execve(struct guest_follow *follow)
-{
-	guest_breakpoint(follow, guest_exec_address(follow->guest), false);
-	follow->root_expected = true;
-	follow->armed = true;
-	guest_set_places(follow);
-}
-
 static void on_registers(struct guest_follow *follow, const struct registers *registers)
 {
 	enum { PRIVILEGE_MASK = 3 };
 	uint64_t pc = registers_pc(registers);
 
-	if (!follow->armed && pc == guest_exec_address(follow->guest)) {
-		on_execve(follow);
-		return;
-	}
 	if (registers->cs & PRIVILEGE_MASK) {
 		guest_fork_user(follow, registers);
 		return;
@@ -118,6 +128,7 @@ static struct error *on_stop(struct guest_follow *follow, const struct gdbstub_s
 	if (error)
 		return error;
 	on_registers(follow, &registers);
+	guest_set_places(follow);
 	return gdbstub_resume(follow->stub);
 }
 
@@ -128,6 +139,7 @@ static void root_ended(struct guest_follow *follow, uint32_t status)
 	struct wait_status decoded = wait_status_decode((int)status);
 
 	follow->session->exit_status = decoded.kind == WAIT_KILLED ? 128 + decoded.value : decoded.value;
+	guest_task_root_ended(follow, status);
 }
 
 static void not_executed(struct guest_follow *follow, uint32_t number)
@@ -146,6 +158,7 @@ static void on_message(struct guest_follow *follow, const struct guest_message *
 	switch (message->type) {
 	case GUEST_STARTED:
 		follow->root_pid = (pid_t)message->number;
+		follow->root_expected = true;
 		break;
 	case GUEST_OUTPUT:
 		request->output(request->context, STDOUT_FILENO, message->bytes, message->size);

@@ -169,7 +169,6 @@ struct error *session_attach_guest(struct session *session, const struct guest_a
 	follow->foreign->fd = -1;
 	follow->symbols = request->symbols;
 	follow->epoll = -1;
-	follow->armed = true;
 	session->guest = follow;
 	for (size_t i = 0; !error && i < request->file_count; i++)
 		error = guest_files_add(&follow->files, request->files[i]);

@@ -71,6 +71,7 @@ struct guest_place {
 	enum guest_place_kind kind;
 	uint64_t address;
 	const char *name;
+	bool set;
 };
 
 /* A machine that somebody else runs: nobody tells which tasks there are, nor when. */
@@ -100,14 +101,13 @@ struct guest_follow {
 	struct space_source source;
 	struct space *kernel_space; /* memory alone */
 	VECTOR(struct guest_place) places;
-	bool armed;                       /* the breakpoints are set */
 	uint32_t stack_size;              /* of a task's kernel stack; 0: not known yet */
 	uint32_t pid_offset, comm_offset; /* in struct task_struct; 0: not found out yet */
 	bool no_isolation;                /* one page table a process: seen */
 	struct map tasks;                 /* by stack_end */
 	VECTOR(struct guest_fork *) forks;
 	pid_t root_pid;
-	bool root_expected; /* the program's execve was called and has not been completed */
+	bool root_expected; /* PID 1 announced the program, whose execve has not been completed */
 	bool done;
 	const char *end_reason;       /* why it ended early */
 	struct guest_request request; /* output and input */
@@ -121,6 +121,8 @@ uint64_t guest_cr3(struct guest_follow *follow);
 bool guest_now(struct guest_follow *follow, uint64_t *ns);
 /* Adds or takes back a breakpoint. */
 void guest_breakpoint(struct guest_follow *follow, uint64_t address, bool on);
+/* Has the machine stop where the tasks that there are can come by, and nowhere else. */
+void guest_set_places(struct guest_follow *follow);
 
 /* --- guest_task.c --- */
 struct guest_task *guest_task_at(const struct guest_follow *follow, uint64_t sp);
@@ -131,6 +133,8 @@ void guest_task_name(const struct guest_task *task, struct task_name *name);
 void guest_task_exec(struct guest_follow *follow, const struct registers *registers);
 /* do_exit begins. */
 void guest_task_exit(struct guest_follow *follow, const struct registers *registers);
+/* PID 1 has reaped the program: its end, where no stop has told it. `status` is wait's. */
+void guest_task_root_ended(struct guest_follow *follow, uint32_t status);
 void guest_tasks_destroy(struct guest_follow *follow);
 /* Finds out where struct task_struct has the pid, and reads it of `child`, a new task of `parent`'s. */
 void guest_task_identify(struct guest_follow *follow, struct guest_task *child, const struct guest_task *parent,
@@ -150,7 +154,6 @@ void guest_foreign_leave(struct guest_follow *follow);
 /* --- guest_start.c --- */
 /* What follows from the symbols: the places to stop at, the kernel's memory and code. */
 struct error *guest_learn_kernel(struct guest_follow *follow);
-void guest_set_places(struct guest_follow *follow);
 
 /* --- guest_stacks.c --- */
 /* The kernel's stack of the stopped task, named, down to the border, and what stands there. NULL: see *reason. */

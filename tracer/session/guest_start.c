@@ -15,7 +15,7 @@ static void add_place(struct guest_follow *follow, enum guest_place_kind kind, u
 		if (follow->places.items[i].kind == kind && follow->places.items[i].address == address)
 			return;
 	}
-	vector_push(&follow->places, (struct guest_place){kind, address, name});
+	vector_push(&follow->places, (struct guest_place){kind, address, name, false});
 }
 
 static void add_stage(struct guest_follow *follow, enum guest_place_kind kind, enum stage stage, unsigned number)
@@ -169,10 +169,10 @@ static struct error *watch(struct guest_follow *follow)
 
 static struct error *run_program(struct guest_follow *follow)
 {
-	struct error *error = gdbstub_breakpoint_add(follow->stub, guest_exec_address(follow->guest));
+	struct error *error;
 
-	if (!error)
-		error = guest_go(follow->guest);
+	guest_set_places(follow);
+	error = guest_go(follow->guest);
 	return error ? error : gdbstub_resume(follow->stub);
 }
 

@@ -148,18 +148,14 @@ void guest_task_exec(struct guest_follow *follow, const struct registers *regist
 
 /* --- the end --- */
 
-/* do_exit(code), kernel/exit.c: the code is a wait status. */
-void guest_task_exit(struct guest_follow *follow, const struct registers *registers)
+/* `code` is a wait status. */
+static void end_task(struct guest_follow *follow, struct guest_task *task, uint32_t code)
 {
 	enum { SIGNAL_MASK = 0x7f, CORE_DUMPED = 0x80, STATUS_SHIFT = 8, STATUS_MASK = 0xff };
-	struct guest_task *task = guest_task_at(follow, registers_sp(registers));
 	struct session *session = follow->session;
-	uint32_t code = (uint32_t)registers->value[EAX];
 	struct event event = {.kind = EVENT_EXIT};
 	char text[64];
 
-	if (!task)
-		return;
 	event.exit.signaled = code & SIGNAL_MASK;
 	event.exit.status = event.exit.signaled ? (int)(code & SIGNAL_MASK) : (int)(code >> STATUS_SHIFT & STATUS_MASK);
 	event.exit.core_dumped = code & CORE_DUMPED;
@@ -177,6 +173,27 @@ void guest_task_exit(struct guest_follow *follow, const struct registers *regist
 		session_emit(session, &event);
 	map_remove(&follow->tasks, task->stack_end);
 	guest_task_free(task);
+}
+
+/* do_exit(code), kernel/exit.c. */
+void guest_task_exit(struct guest_follow *follow, const struct registers *registers)
+{
+	struct guest_task *task = guest_task_at(follow, registers_sp(registers));
+
+	if (task)
+		end_task(follow, task, (uint32_t)registers->value[EAX]);
+}
+
+void guest_task_root_ended(struct guest_follow *follow, uint32_t status)
+{
+	struct guest_task *task;
+
+	for (size_t i = 0; (task = map_next(&follow->tasks, &i));) {
+		if (task->root) {
+			end_task(follow, task, status);
+			return;
+		}
+	}
 }
 
 /* --- who is the child? --- */

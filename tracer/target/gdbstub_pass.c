@@ -2,7 +2,7 @@
  *
  * QEMU's TCG throws away all that it has translated when it begins to step and when it ends (softmmu/cpus.c and
  * cpu_single_step of 7.2): a guest that is stepped at each breakpoint runs thirty times slower. The first instruction
- * of a function is nearly always one that is done by hand as well: nothing, a push or a pop. */
+ * of a function is nearly always one that is done by hand as well: nothing, a push or a pop; or a call. */
 #include <string.h>
 
 #include "arch/disassemble.h"
@@ -42,6 +42,8 @@ static bool is_by_hand(const struct instruction *instruction)
 		return instruction->source != REGISTER_NONE && !instruction->memory.used;
 	case INSTRUCTION_POP:
 		return instruction->destination != REGISTER_NONE && !instruction->memory.used;
+	case INSTRUCTION_CALL:
+		return instruction->direct;
 	default:
 		return false;
 	}
@@ -80,8 +82,8 @@ static bool find_instruction(struct gdbstub *stub, uint64_t pc, struct instructi
 
 /* What an instruction does, worked out before anything is changed. */
 struct effect {
-	uint64_t sp, value;
-	int destination; /* a register that takes `value`; REGISTER_NONE: memory at sp does, if `pushed` */
+	uint64_t sp, value, next; /* next: the pc then */
+	int destination;          /* a register that takes `value`; REGISTER_NONE: memory at sp does, if `pushed` */
 	bool pushed;
 };
 
@@ -92,8 +94,16 @@ static struct error *work_out(struct gdbstub *stub, const struct instruction *in
 	const uint64_t never_pushed = 0x30000;
 	const struct arch *arch = arch_of(registers->abi);
 
-	*effect = (struct effect){.sp = registers_sp(registers), .destination = REGISTER_NONE};
+	*effect = (struct effect){.sp = registers_sp(registers),
+				  .next = instruction->address + instruction->length,
+				  .destination = REGISTER_NONE};
 	switch (instruction->kind) {
+	case INSTRUCTION_CALL:
+		effect->value = effect->next;
+		effect->next = instruction->target;
+		effect->sp -= arch->word_size;
+		effect->pushed = true;
+		return NULL;
 	case INSTRUCTION_PUSH:
 	case INSTRUCTION_PUSH_FLAGS:
 		effect->value = instruction->kind == INSTRUCTION_PUSH ? registers->value[instruction->source]
@@ -115,8 +125,7 @@ static struct error *write_number(struct gdbstub *stub, unsigned number, uint64_
 	return gdbstub_set_register(stub, stub->by_dwarf[number]->name, value);
 }
 
-static struct error *apply(struct gdbstub *stub, const struct effect *effect, const struct registers *registers,
-			   uint64_t next)
+static struct error *apply(struct gdbstub *stub, const struct effect *effect, const struct registers *registers)
 {
 	const struct arch *arch = arch_of(registers->abi);
 	struct error *error = NULL;
@@ -127,7 +136,7 @@ static struct error *apply(struct gdbstub *stub, const struct effect *effect, co
 		error = write_number(stub, arch->sp, effect->sp);
 	if (!error && effect->destination != REGISTER_NONE)
 		error = write_number(stub, (unsigned)effect->destination, effect->value);
-	return error ? error : write_number(stub, arch->pc, next);
+	return error ? error : write_number(stub, arch->pc, effect->next);
 }
 
 /* With protection off the code is of 16 bits. Whether a program or a machine is at the other end: that has cr0. */
@@ -152,13 +161,12 @@ struct error *gdbstub_pass_by_hand(struct gdbstub *stub, uint64_t pc, bool *pass
 	    !find_instruction(stub, pc, &instruction))
 		return NULL;
 
-	uint64_t next = pc + instruction.length;
 	struct error *error = gdbstub_registers(stub, &registers);
 
 	if (error)
 		return error;
-	/* Two breakpoints side by side: the second is to be hit. A pop of the stack pointer is left to the machine. */
-	if (gdbstub_breakpoint_at(stub, next) || instruction.destination == (int)arch_of(registers.abi)->sp)
+	/* A pop of the stack pointer is left to the machine. */
+	if (instruction.destination == (int)arch_of(registers.abi)->sp)
 		return NULL;
 	error = work_out(stub, &instruction, &registers, &effect);
 	if (error) {
@@ -167,7 +175,10 @@ struct error *gdbstub_pass_by_hand(struct gdbstub *stub, uint64_t pc, bool *pass
 			return error;
 		return NULL;
 	}
-	error = apply(stub, &effect, &registers, next);
+	/* Two breakpoints side by side: the second is to be hit. */
+	if (gdbstub_breakpoint_at(stub, effect.next))
+		return NULL;
+	error = apply(stub, &effect, &registers);
 	*passed = !error;
 	return error;
 }
