@@ -79,7 +79,7 @@ static struct error *restore(struct guest *guest, struct qemu_request request, c
 
 	struct error *error = qemu_start(&request, &guest->qemu);
 
-	if (!error && !snapshot_intact(snapshot))
+	if (!error && !snapshot_load(snapshot, &guest->facts))
 		error = error_create(ERROR_INPUT, 0, snapshot->path, "the checksum is wrong");
 	if (!error)
 		read_symbols(guest);
@@ -107,7 +107,7 @@ static struct error *try_snapshot(struct guest *guest, const struct guest_option
 {
 	_cleanup_(snapshot_deinit) struct snapshot snapshot;
 
-	if (!snapshot_open(options->cache, key, &snapshot, &guest->facts))
+	if (!snapshot_open(options->cache, key, &snapshot))
 		return NULL;
 
 	struct error *error = restore(guest, *request, &snapshot, patience);

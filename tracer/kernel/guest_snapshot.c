@@ -99,7 +99,7 @@ static bool head_good(const struct head *head, const struct snapshot_key *key, u
 	       memchr(head->qemu, '\0', sizeof(head->qemu)) && head->build_id_size <= sizeof(head->build_id);
 }
 
-static bool load_facts(int fd, const struct snapshot_key *key, struct snapshot *snapshot, struct guest_facts *facts)
+static bool load_head(int fd, const struct snapshot_key *key, struct snapshot *snapshot)
 {
 	struct stat status;
 	struct head head;
@@ -107,24 +107,11 @@ static bool load_facts(int fd, const struct snapshot_key *key, struct snapshot *
 	if (fstat(fd, &status) || pread(fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
 	    !head_good(&head, key, (uint64_t)status.st_size))
 		return false;
-
-	char *text = buffer_reserve(&facts->kallsyms, head.text_size);
-
-	if (pread(fd, text, head.text_size, sizeof(head)) != (ssize_t)head.text_size)
-		return false;
-	text[head.text_size] = '\0';
-	facts->kallsyms.size = head.text_size;
-	facts->release = memory_strdup(head.release);
-	facts->exec_address = head.exec_address;
-	facts->vdso_size = head.vdso_size;
-	facts->build_id_size = head.build_id_size;
-	memcpy(facts->build_id, head.build_id, sizeof(head.build_id));
 	snapshot->qemu = memory_strdup(head.qemu);
 	return lseek(fd, (off_t)stream_offset(head.text_size), SEEK_SET) >= 0;
 }
 
-bool snapshot_open(const char *directory, const struct snapshot_key *key, struct snapshot *snapshot,
-		   struct guest_facts *facts)
+bool snapshot_open(const char *directory, const struct snapshot_key *key, struct snapshot *snapshot)
 {
 	char name[SNAPSHOT_NAME_SIZE];
 	int fd;
@@ -134,9 +121,8 @@ bool snapshot_open(const char *directory, const struct snapshot_key *key, struct
 	fd = snapshot_file_open(directory, name, &snapshot->path);
 	if (fd < 0)
 		return false;
-	if (!load_facts(fd, key, snapshot, facts)) {
+	if (!load_head(fd, key, snapshot)) {
 		snapshot_discard(snapshot);
-		guest_facts_deinit(facts);
 		close(fd);
 		return false;
 	}
@@ -146,37 +132,53 @@ bool snapshot_open(const char *directory, const struct snapshot_key *key, struct
 	return true;
 }
 
-/* The checksum of the file as it is; 0 where it cannot be read. */
-static uint64_t checksum(int fd, struct head *head)
+/* The file as memory; NULL: it cannot be read, or is too short. To be unmapped. */
+static const char *map_snapshot(int fd, size_t *size)
 {
 	struct stat status;
+	const char *bytes;
 
-	if (fstat(fd, &status) || status.st_size <= (off_t)sizeof(*head))
-		return 0;
+	if (fstat(fd, &status) || status.st_size <= (off_t)sizeof(struct head))
+		return NULL;
+	*size = (size_t)status.st_size;
+	bytes = mmap(NULL, *size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	return bytes == MAP_FAILED ? NULL : bytes;
+}
 
-	size_t size = (size_t)status.st_size;
-	const char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+static uint64_t checksum(const char *bytes, size_t size, struct head *head)
+{
+	struct head blank;
+	uint64_t sum;
 
-	if (bytes == MAP_FAILED)
-		return 0;
 	memcpy(head, bytes, sizeof(*head));
-
-	struct head blank = *head;
-
+	blank = *head;
 	blank.checksum = 0;
-
-	uint64_t sum = hash_bytes(hash_bytes(0, &blank, sizeof(blank)), bytes + sizeof(blank), size - sizeof(blank));
-
-	munmap((void *)(uintptr_t)bytes, size);
+	sum = hash_bytes(hash_bytes(0, &blank, sizeof(blank)), bytes + sizeof(blank), size - sizeof(blank));
 	return sum ? sum : 1;
 }
 
-bool snapshot_intact(const struct snapshot *snapshot)
+static void take_facts(const struct head *head, const char *text, struct guest_facts *facts)
+{
+	buffer_append(&facts->kallsyms, text, head->text_size);
+	facts->release = memory_strdup(head->release);
+	facts->exec_address = head->exec_address;
+	facts->vdso_size = head->vdso_size;
+	facts->build_id_size = head->build_id_size;
+	memcpy(facts->build_id, head->build_id, sizeof(head->build_id));
+}
+
+bool snapshot_load(const struct snapshot *snapshot, struct guest_facts *facts)
 {
 	struct head head;
-	uint64_t sum = checksum(snapshot->fd, &head);
+	size_t size;
+	const char *bytes = map_snapshot(snapshot->fd, &size);
+	bool intact = bytes && checksum(bytes, size, &head) == head.checksum;
 
-	return sum && sum == head.checksum;
+	if (intact)
+		take_facts(&head, bytes + sizeof(head), facts);
+	if (bytes)
+		munmap((void *)(uintptr_t)bytes, size);
+	return intact;
 }
 
 void snapshot_discard(const struct snapshot *snapshot)
@@ -225,6 +227,8 @@ bool snapshot_commit(const char *directory, const struct snapshot_key *key, stru
 	char name[SNAPSHOT_NAME_SIZE];
 	struct head head;
 	struct stat status;
+	const char *bytes;
+	size_t size;
 	int fd = snapshot->fd;
 
 	if (fstat(fd, &status) || pread(fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head))
@@ -232,7 +236,11 @@ bool snapshot_commit(const char *directory, const struct snapshot_key *key, stru
 	head.size = (uint64_t)status.st_size;
 	if (pwrite(fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head))
 		return false;
-	head.checksum = checksum(fd, &head);
+	bytes = map_snapshot(fd, &size);
+	if (!bytes)
+		return false;
+	head.checksum = checksum(bytes, size, &head);
+	munmap((void *)(uintptr_t)bytes, size);
 	make_name(key, SNAPSHOT_SUFFIX, name);
 	snapshot->begun = pwrite(fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
 			  !snapshot_file_rename(directory, snapshot->path, name);

@@ -27,12 +27,11 @@ struct snapshot {
 	bool begun; /* and not committed yet */
 };
 
-/* Opens the one with this key, if there is one whose head is in order, and takes what it says about the guest. */
-bool snapshot_open(const char *directory, const struct snapshot_key *key, struct snapshot *snapshot,
-		   struct guest_facts *facts);
+/* Opens the one with this key, if there is one whose head is in order. */
+bool snapshot_open(const char *directory, const struct snapshot_key *key, struct snapshot *snapshot);
 
-/* Reads all of it: is it still what was written? */
-bool snapshot_intact(const struct snapshot *snapshot);
+/* Reads all of it, and takes what it says about the guest. False, and nothing taken: it is not what was written. */
+bool snapshot_load(const struct snapshot *snapshot, struct guest_facts *facts);
 
 /* Removes it: it is damaged, or QEMU does not take it. */
 void snapshot_discard(const struct snapshot *snapshot);
