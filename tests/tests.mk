@@ -53,7 +53,7 @@ STEP_CFLAGS := -std=gnu17 -Wall -Wextra -Werror -g
 # also if that alone is a statement (dwarf_record_line_p), and never stops there.
 STEP_FORKING := test_deep test_nested
 STEP_TARGETS := $(foreach abi,$(TARGET_ABIS),$(STEP_VARIANTS:%=$(BUILD)/tests/$(abi)/step_target.%) \
-	$(STEP_FORKING:%=$(BUILD)/tests/$(abi)/%))
+	$(STEP_FORKING:%=$(BUILD)/tests/$(abi)/%) $(BUILD)/tests/$(abi)/busy_threads)
 
 step-targets: $(STEP_TARGETS)
 
@@ -66,6 +66,10 @@ $(BUILD)/tests/$(1)/libstep.so: $(STEP_PROGRAMS)/step_library.c $(STEP_PROGRAMS)
 $(BUILD)/tests/$(1)/step_target.%: $(STEP_PROGRAMS)/step_target.c $(BUILD)/tests/$(1)/libstep.so
 	$$(call say,CC)$$(CC) $(TARGET_MACHINE_$(1)) $(STEP_CFLAGS) -fPIE -pie $$(STEP_FLAGS_$$*) -Wl,-z,lazy -o $$@ $$< \
 		-L$$(@D) -lstep -Wl,-rpath,'$$$$ORIGIN'
+
+$(BUILD)/tests/$(1)/busy_threads: $(STEP_PROGRAMS)/busy_threads.c $(TARGET_BUILD)/$(1)/.compiler
+	@mkdir -p $$(@D)
+	$$(call say,CC)$$(CC) $(TARGET_MACHINE_$(1)) $(STEP_CFLAGS) -O1 -pthread -o $$@ $$<
 
 $(STEP_FORKING:%=$(BUILD)/tests/$(1)/%): $(BUILD)/tests/$(1)/%: $(TARGET_BUILD)/$(1)/%
 	@mkdir -p $$(@D)

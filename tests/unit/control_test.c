@@ -271,6 +271,32 @@ static void test_interrupt(void **state)
 	assert_int_equal(wait_held(1)->stop, CONTROL_STOP_INTERRUPT);
 }
 
+/* A breakpoint is out of the memory while one thread steps off it: the other does not slip through. */
+static void test_no_thread_slips_through(void **state)
+{
+	enum { HITS = 600 };
+	unsigned long hits = 0;
+	int number;
+
+	(void)state;
+	start("build/tests/x86_64/busy_threads", NULL);
+	wait_held(1);
+	no_error(control_breakpoint_toggle(control, 1, "touched", &number));
+	no_error(control_continue(control, 1));
+	while (!session_done(session)) {
+		for (unsigned id = 1; task(id); id++) {
+			if (task(id)->state != CONTROL_HELD)
+				continue;
+			assert_int_equal(task(id)->stop, CONTROL_STOP_BREAKPOINT);
+			hits++;
+			no_error(control_continue(control, id));
+		}
+		wait_for_stops();
+	}
+	assert_int_equal(hits, HITS);
+	assert_int_equal(task(1)->status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +310,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_own_int3, tear_down),
 	    cmocka_unit_test_teardown(test_misuse, tear_down),
 	    cmocka_unit_test_teardown(test_interrupt, tear_down),
+	    cmocka_unit_test_teardown(test_no_thread_slips_through, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

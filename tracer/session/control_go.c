@@ -7,24 +7,6 @@
 
 /* --- one instruction, and running --- */
 
-void control_put_back(struct controlled *task)
-{
-	if (!task->is_lifted)
-		return;
-	task->is_lifted = false;
-	space_breakpoint_drop(control_space(task), task->lifted);
-}
-
-/* Takes out what lies under the pc, so that the instruction beneath can be executed. */
-static void lift(struct controlled *task, uint64_t pc)
-{
-	if (!space_breakpoint_inserted(control_space(task), pc))
-		return;
-	control_complain(task, space_breakpoint_lift(control_space(task), pc));
-	task->is_lifted = true;
-	task->lifted = pc;
-}
-
 static void resume(struct controlled *task, enum ptrace_resume how)
 {
 	int signal = task->signal;
@@ -32,6 +14,7 @@ static void resume(struct controlled *task, enum ptrace_resume how)
 	task->signal = 0;
 	task->single = how == RESUME_STEP;
 	control_complain(task, ptrace_resume(task->task->tid, how, signal));
+	control_landed(task);
 }
 
 bool control_system_call_at(struct controlled *task, uint64_t address)
@@ -69,7 +52,7 @@ static void execute(struct controlled *task)
 	task->executing = true;
 	task->entering = task->signal && task->caught;
 	task->through_call = !task->entering && (control_system_call_at(task, pc) || is_restarting(&registers));
-	lift(task, pc);
+	control_lift(task, pc);
 	resume(task, task->through_call ? RESUME_SYSCALL : RESUME_STEP);
 }
 
@@ -90,7 +73,7 @@ void control_run(struct controlled *task)
 
 	uint64_t pc = registers_pc(&registers);
 
-	lift(task, pc);
+	control_lift(task, pc);
 	/* A system call stops by itself where it begins. */
 	task->hopping = task->is_lifted && !control_system_call_at(task, pc);
 	resume(task, task->hopping ? RESUME_STEP : RESUME_SYSCALL);

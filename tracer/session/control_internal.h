@@ -47,6 +47,7 @@ struct controlled {
 	bool hopping; /* steps off a breakpoint, to run on */
 	bool is_lifted;
 	uint64_t lifted; /* the breakpoint that was taken out for that, or for the plan's instruction */
+	bool is_alone;   /* then, in its memory */
 
 	struct stack *stack; /* what control_stack gave; NULL: nothing yet */
 };
@@ -87,11 +88,18 @@ void control_advance(struct controlled *task);
 void control_carry_on(struct controlled *task);
 /* Is the instruction at `address` one that enters the kernel? */
 bool control_system_call_at(struct controlled *task, uint64_t address);
-/* Puts back the breakpoint that was taken out for it. */
-void control_put_back(struct controlled *task);
 /* Takes the plan's breakpoint out. */
 void control_clear_until(struct controlled *task);
 struct error *control_begin(struct controlled *task, enum step_kind kind, unsigned frame, uint64_t address);
+
+/* --- control_lift.c --- */
+/* Takes out what lies under the pc, so that the instruction beneath can be executed; whoever else runs in that memory
+ * is stopped first. */
+void control_lift(struct controlled *task, uint64_t pc);
+/* To be called once it was resumed: where others wait, so that they can go on soon. */
+void control_landed(struct controlled *task);
+/* Puts back the breakpoint that was taken out for it. */
+void control_put_back(struct controlled *task);
 
 /* --- control_points.c --- */
 /* For a step: one task's own. */

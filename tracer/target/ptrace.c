@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <stddef.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #include "arch/fork_call.h"
 
@@ -39,6 +42,32 @@ struct error *ptrace_seize(pid_t tid, bool exit_kill)
 struct error *ptrace_interrupt(pid_t tid)
 {
 	return call(PTRACE_INTERRUPT, tid, NULL, NULL) < 0 ? failed(tid, "PTRACE_INTERRUPT") : NULL;
+}
+
+bool ptrace_await(pid_t tid, unsigned ms)
+{
+	const struct timespec pause = {.tv_nsec = 50000};
+
+	for (unsigned tries = 0; tries < ms * 20; tries++) {
+		siginfo_t info = {0};
+
+		if (waitid(P_PID, (id_t)tid, &info, WSTOPPED | WEXITED | __WALL | WNOHANG | WNOWAIT) || info.si_pid)
+			return true;
+		/* A step takes microseconds where the tracee has a CPU of its own. */
+		if (tries < 20)
+			sched_yield();
+		else
+			nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
+bool ptrace_is_stopped(pid_t tid)
+{
+	unsigned long message;
+
+	/* PTRACE_GETEVENTMSG asks nothing of the tracee but that it is stopped. */
+	return call(PTRACE_GETEVENTMSG, tid, NULL, &message) >= 0;
 }
 
 struct error *ptrace_resume(pid_t tid, enum ptrace_resume how, int signal)

@@ -38,6 +38,13 @@ struct error *ptrace_seize(pid_t tid, bool exit_kill);
 /* Makes a running tracee stop (PTRACE_EVENT_STOP), once. */
 struct error *ptrace_interrupt(pid_t tid);
 
+/* Waits until a tracee has stopped or ended, for at most `ms`, and leaves the news to whoever collects it (waitid(2),
+ * WNOWAIT). False: it is still on its way. */
+bool ptrace_await(pid_t tid, unsigned ms);
+
+/* Is it stopped, whether that was collected or not? */
+bool ptrace_is_stopped(pid_t tid);
+
 /* Resumes a stopped tracee; `signal` is delivered to it (0: none). */
 struct error *ptrace_resume(pid_t tid, enum ptrace_resume how, int signal);
 
