@@ -129,6 +129,7 @@ bench-deps:
 bench: $(BIN)/forktrace $(BENCH_PROGRAMS) targets check-kernels
 	$(BENCH_PYTHON) tests/bench/bench.py $(BENCH_FLAGS)
 	$(BENCH_PYTHON) tests/bench/bench_guest.py $(BENCH_FLAGS)
+	$(BENCH_PYTHON) tests/bench/bench_step.py $(BENCH_FLAGS)
 
 $(BIN)/bench/%: $(OBJECTS)/tests/bench/%.o $(ENGINE) $(COMPILER)
 	@mkdir -p $(@D)
