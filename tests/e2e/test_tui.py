@@ -289,6 +289,16 @@ class Scripted(unittest.TestCase):
         self.assertIn("at the start", screen)
         self.assertRegex(screen, r"> [0-9a-f]+  .*")
 
+    def test_threads_are_called_so(self):
+        """Each stands at the breakpoint by itself; a script needs no wait in front of its first key."""
+        program = support.ROOT / "build/tests/x86_64/busy_threads"
+        status, screen, stderr = self.play([str(program)], ":break touched", "c", ":wait task 2", ":wait task 3",
+                                           ":screen SCREEN", ":quit kill")
+        self.assertEqual((status, stderr), (0, ""))
+        self.assertRegex(screen, r"process \d+  runs ─+ ── thread \d+  at breakpoint 1 ")
+        self.assertEqual(len(re.findall(r"[├└]─thread \d+  break 1$", screen, re.MULTILINE)), 2, screen)
+        self.assertNotIn("fork=", screen)
+
     def test_shell_pipeline(self):
         status, screen, stderr = self.play(["sh", "-c", "ls / | wc -l; true"], ":wait stop", "F", ":wait stop", ":wait task 2",
                                            ":wait fork 1", "C", ":wait end", ":screen SCREEN", columns=132, rows=43)

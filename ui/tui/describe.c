@@ -63,6 +63,11 @@ void tui_describe_briefly(const struct control_task *task, char *text, size_t si
 		snprintf(text, size, "%s", words[task->stop]);
 }
 
+bool tui_is_thread(const struct control_task *task)
+{
+	return task->tid != task->pid;
+}
+
 const char *tui_base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');

@@ -68,6 +68,14 @@ static struct error *check(const struct script *script, size_t index)
 	return NULL;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
 struct error *script_read(struct script *script, const char *path)
 {
 	_cleanup_(buffer_deinit) struct buffer text = {0};
@@ -76,7 +84,11 @@ struct error *script_read(struct script *script, const char *path)
 	struct error *error = fd < 0 ? error_system(errno, path, "the script of keys %s cannot be read", path)
 				     : buffer_read_fd(&text, fd);
 
-	*script = (struct script){.path = path, .timeout_s = TIMEOUT_S};
+	/* Until the first process stands: before, hardly a key can be obeyed. */
+	*script = (struct script){.path = path,
+				  .timeout_s = TIMEOUT_S,
+				  .wait = SCRIPT_WAIT_STOP,
+				  .deadline_ns = now_ns() + TIMEOUT_S * UINT64_C(1000000000)};
 	if (error)
 		return error;
 	buffer_append_text(&text, "");
@@ -98,14 +110,6 @@ void script_deinit(struct script *script)
 }
 
 /* --- waiting --- */
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
 
 static bool is_held(const struct control_task *task)
 {

@@ -110,6 +110,8 @@ struct error *tui_find(struct tui *tui, const char *what, struct control_place *
 /* Why it stands, one line: "fork returned 4712"; and in a word or two: "forked". */
 void tui_describe(const struct control_task *task, char *text, size_t size);
 void tui_describe_briefly(const struct control_task *task, char *text, size_t size);
+/* Is it a thread beside its process's first? */
+bool tui_is_thread(const struct control_task *task);
 /* The last component of a path. */
 const char *tui_base_name(const char *path);
 

@@ -59,6 +59,18 @@ static void append_branches(struct buffer *text, const struct tree_line *line)
 				   line->last ? (unicode ? "\u2514\u2500" : "`-") : (unicode ? "\u251c\u2500" : "|-"));
 }
 
+static bool is_called_as_its_process(const struct tui *tui, const struct control_task *task)
+{
+	size_t count;
+	const struct control_task *tasks = control_tasks(tui->control, &count);
+
+	for (size_t i = 0; tui_is_thread(task) && i < count; i++) {
+		if (tasks[i].tid == task->pid)
+			return !strcmp(tasks[i].comm, task->comm);
+	}
+	return false;
+}
+
 static void draw_task(struct tui *tui, const struct area *area, int row, const struct tree_line *line)
 {
 	const struct control_task *task = control_task(tui->control, line->id);
@@ -72,8 +84,11 @@ static void draw_task(struct tui *tui, const struct area *area, int row, const s
 	tui_describe_briefly(task, what, sizeof(what));
 	buffer_printf(&text, "%c%2u ", chosen ? '>' : ' ', task->id);
 	append_branches(&text, line);
-	buffer_printf(&text, "%d ", task->tid);
-	escape_fit(&text, task->comm, NAME_COLUMNS, KEEP_HEAD);
+	buffer_printf(&text, "%s%d", tui_is_thread(task) ? "thread " : "", task->tid);
+	if (!is_called_as_its_process(tui, task)) {
+		buffer_append_text(&text, " ");
+		escape_fit(&text, task->comm, NAME_COLUMNS, KEEP_HEAD);
+	}
 	column = screen_put(area, row, 0, -1, role, text.data);
 	role = task->state == CONTROL_RUNNING                   ? ROLE_GOOD
 	       : task->state == CONTROL_ENDED && task->signaled ? ROLE_BAD

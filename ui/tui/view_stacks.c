@@ -84,7 +84,7 @@ static void draw_title(const struct side *side)
 		tui_describe_briefly(task, what, sizeof(what));
 	else
 		tui_describe(task, what, sizeof(what));
-	if (task->ret_known && !stands_behind_fork(task)) {
+	if (task->ret_known && !stands_behind_fork(task) && !tui_is_thread(task)) {
 		tui_describe_briefly(task, what, sizeof(what));
 		snprintf(title, sizeof(title), "%s %d  fork=%lld  %s", side->name, task->tid, (long long)task->ret,
 			 what);
@@ -216,6 +216,16 @@ static const struct control_task *other_side(struct tui *tui, const struct contr
 	return parent ? parent : ended;
 }
 
+/* A thread is no child, and its creator no parent. */
+static void name_sides(struct side sides[2])
+{
+	const struct control_task *first = sides[0].task, *second = sides[1].task;
+	bool fork = second && !tui_is_thread(second);
+
+	sides[0].name = fork ? "parent" : tui_is_thread(first) ? "thread" : "process";
+	sides[1].name = fork ? "child" : "thread";
+}
+
 static void draw(struct tui *tui, const struct area *area)
 {
 	const struct control_task *task = tui_task(tui), *other;
@@ -228,8 +238,10 @@ static void draw(struct tui *tui, const struct area *area)
 	}
 	other = other_side(tui, task, &is_child);
 
-	struct side sides[2] = {{.tui = tui, .task = is_child ? other : task, .name = other ? "parent" : "process"},
-				{.tui = tui, .task = is_child ? task : other, .name = "child"}};
+	struct side sides[2] = {{.tui = tui, .task = is_child ? other : task},
+				{.tui = tui, .task = is_child ? task : other}};
+
+	name_sides(sides);
 
 	sides[0].area = *area;
 	if (other) {

@@ -96,7 +96,8 @@ static void draw_status(struct tui *tui)
 
 	if (task) {
 		tui_describe(task, what, sizeof(what));
-		buffer_printf(&text, "%u: process %d (%s) %s", task->id, task->tid, abi_name(task->abi), what);
+		buffer_printf(&text, "%u: %s %d (%s) %s", task->id, tui_is_thread(task) ? "thread" : "process",
+			      task->tid, abi_name(task->abi), what);
 	}
 	if (frame && frame->symbol) {
 		buffer_append_text(&text, ", in ");
