@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import tempfile
 import unittest
 
 import live_support
@@ -252,6 +253,20 @@ class Namespaces(unittest.TestCase):
     def test_mount_namespace(self):
         for abi in support.runnable_abis():
             self.check_inside(["unshare", "-m"], abi, False)
+
+    def test_overlay(self):
+        """Overlay's files have other numbers in /proc/PID/maps than in stat: of the device, with xino the inode's too."""
+        script = ('mount -t tmpfs none "$1" && cd "$1" && mkdir lower upper all && mount -t tmpfs none lower && '
+                  'mount -t tmpfs none upper && mkdir upper/files upper/work && cp "$2" lower/program && mount -t overlay '
+                  '-o "lowerdir=lower,upperdir=upper/files,workdir=upper/work,xino=$3" none all && exec all/program')
+        for xino in "on", "off":
+            with tempfile.TemporaryDirectory(prefix="forktrace-test.") as directory:
+                run = support.trace(["sh", "-c", script, "sh", directory, support.target("x86_64", "test_fork"), xino],
+                                    ["-k", "none"], wrapper=["unshare", "-m"])
+            self.assertEqual(run.status, 0, run)
+            names = symbols(run.forks()[-1]["child"])
+            self.assertIn("spawn_child", names, f"xino={xino}")
+            self.assertIn("main", names, f"xino={xino}")
 
     def test_network_and_ipc_namespace(self):
         self.check_inside(["unshare", "-n", "-i", "-u"], "x86_64", False)

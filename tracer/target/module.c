@@ -23,6 +23,8 @@ enum {
 	PAGE = 4096,
 };
 
+#define INODE_MASK ((UINT64_C(1) << 48) - 1) /* without the bits that xino sets */
+
 /* Mappings of one file that follow one another: perhaps a module. */
 struct group {
 	struct map_line first;
@@ -83,14 +85,16 @@ static const char *path_in_root(const struct reader *reader, const char *path)
 }
 
 /* Is the file behind `fd` the one that is mapped at `line`? Overlay and btrfs report other device numbers in maps than
- * in stat, so the first page, that holds the header and as a rule the build id, decides where they differ. */
+ * in stat, and overlay with xino has the number of a layer in the inode number's upper bits, there alone
+ * (Documentation/filesystems/overlayfs.rst): where they differ, the first page decides, that holds the header and as a
+ * rule the build id. */
 static bool is_mapped_file(const struct reader *reader, const struct map_line *line, int fd, const struct stat *status)
 {
 	if (!S_ISREG(status->st_mode))
 		return false;
 	if (status->st_dev == line->device && status->st_ino == line->inode)
 		return true;
-	if (status->st_ino != line->inode || line->offset)
+	if ((status->st_ino ^ line->inode) & INODE_MASK || line->offset)
 		return false;
 
 	char mapped[PAGE], file[PAGE];
