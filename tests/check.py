@@ -27,8 +27,9 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 E2E = ROOT / "tests" / "e2e"
 
+PATIENCE = int(os.environ.get("FORKTRACE_TEST_PATIENCE", 1))  # as in tests/e2e/support.py
 TIME_LIMIT_S = 60  # of one end-to-end test and of one unit program; support.time_limit declares another one
-GRACE_S = 15  # what a test that was interrupted has to clean up, before its process is killed
+GRACE_S = 15 * PATIENCE  # what a test that was interrupted has to clean up, before its process is killed
 DETAILS_MAX = 20000  # characters shown of a failing test
 
 
@@ -181,12 +182,12 @@ def run_unit(program, results):
     environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
     process = RUNNING.start([program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     try:
-        output, errors = process.communicate(timeout=TIME_LIMIT_S)
+        output, errors = process.communicate(timeout=TIME_LIMIT_S * PATIENCE)
         status = status_text(process.returncode)
     except subprocess.TimeoutExpired:
         kill_group(process)
         output, errors = process.communicate()
-        status = f"killed after {TIME_LIMIT_S} s"
+        status = f"killed after {TIME_LIMIT_S * PATIENCE} s"
     RUNNING.end(process)
     for outcome in unit_outcomes(name, output.decode(errors="replace"), errors.decode(errors="replace"), status):
         results.add(*outcome)
@@ -218,7 +219,7 @@ class WorkerResult(unittest.TestResult):
         super().startTest(test)
         self.details, self.skip, self.began, self.failfast = [], None, time.monotonic(), False
         self.support.narrowed = None
-        limit = getattr(getattr(test, test._testMethodName), "time_limit_s", TIME_LIMIT_S)
+        limit = getattr(getattr(test, test._testMethodName), "time_limit_s", TIME_LIMIT_S) * PATIENCE
         self.tell(begin=test.id(), limit=limit)
         signal.alarm(limit)
 
@@ -294,7 +295,7 @@ class WorkerRun:
 
     def messages(self):
         """Yields the worker's messages; ends when it is gone or silent for longer than the test in work may be."""
-        limit = TIME_LIMIT_S
+        limit = TIME_LIMIT_S * PATIENCE
         while True:
             ready, _, _ = select.select([self.channel], [], [], limit + GRACE_S)
             data = os.read(self.channel, 65536) if ready else b""

@@ -95,7 +95,7 @@ class Machine:
 
     def read_line(self, limit=support.EVENT_LIMIT_S):
         """The next line that the guest prints, without its end."""
-        deadline = time.monotonic() + limit
+        deadline = support.deadline_after(limit)
         while b"\n" not in self.text:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.serial], [], [], left)[0]:

@@ -47,7 +47,7 @@ class Marked:
         return self
 
     def __exit__(self, *exception):
-        deadline = time.monotonic() + CLEAN_UP_LIMIT_S
+        deadline = support.deadline_after(CLEAN_UP_LIMIT_S)
         while (pids := self.processes()) and time.monotonic() < deadline:
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
@@ -226,7 +226,7 @@ class Terminal:
 
     def expect(self, pattern, timeout=support.EVENT_LIMIT_S):
         """Waits for text behind the last match; returns the match."""
-        deadline = time.monotonic() + timeout
+        deadline = support.deadline_after(timeout)
         while not (match := re.compile(pattern).search(self.text, self.searched)):
             if not self.read_more(deadline, pattern):
                 raise AssertionError(f"the terminal closed without {pattern!r}: {self.text}")
@@ -235,7 +235,7 @@ class Terminal:
 
     def finish(self, timeout=support.EVENT_LIMIT_S):
         """Reads to the end and returns the exit status; negative: killed by that signal."""
-        deadline = time.monotonic() + timeout
+        deadline = support.deadline_after(timeout)
         while self.read_more(deadline, "the end"):
             pass
         self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
@@ -259,7 +259,7 @@ def run_prepared(command, prepare=None, *, stdin=subprocess.DEVNULL, stdout=subp
     process = subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, env=env or support.environment(),
                                pass_fds=pass_fds, cwd=cwd, preexec_fn=set_up, start_new_session=True)
     try:
-        output, errors = process.communicate(timeout=timeout)
+        output, errors = process.communicate(timeout=timeout * support.PATIENCE)
     except BaseException as error:
         support.kill_session(process)
         if isinstance(error, subprocess.TimeoutExpired):

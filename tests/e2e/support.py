@@ -43,6 +43,12 @@ NO_32_BIT = "this kernel runs no 32-bit programs"
 
 RUN_LIMIT_S = 50  # of one run; less than a test may take, so that the test can say what hung
 EVENT_LIMIT_S = 20  # of a wait for one event
+PATIENCE = int(os.environ.get("FORKTRACE_TEST_PATIENCE", 1))  # what all limits are multiplied by, on a slow machine
+
+
+def deadline_after(seconds):
+    """The time.monotonic() at which a wait of so many seconds, of a machine that is not slow, is over."""
+    return time.monotonic() + seconds * PATIENCE
 
 
 def time_limit(seconds):
@@ -286,7 +292,7 @@ def run_command(command, *, timeout=RUN_LIMIT_S, stdin=b"", cwd=None, env=None):
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd,
                                env=env or environment(), start_new_session=True, preexec_fn=die_with_tests)
     try:
-        stdout, stderr = process.communicate(stdin, timeout=timeout)
+        stdout, stderr = process.communicate(stdin, timeout=timeout * PATIENCE)
     except BaseException as error:
         kill_session(process)
         if not isinstance(error, subprocess.TimeoutExpired):
@@ -362,7 +368,7 @@ class Program:
 
     def read_line(self, timeout=EVENT_LIMIT_S):
         """The next line of standard output, as bytes without its end; b"" at the end of file."""
-        deadline = time.monotonic() + timeout
+        deadline = deadline_after(timeout)
         while b"\n" not in self.output_text:
             data = read_ready(self.process.stdout.fileno(), deadline, "a line of standard output", self)
             if not data:
@@ -384,7 +390,7 @@ class Program:
 
     def finish(self, timeout=RUN_LIMIT_S):
         """Closes the program's input, reads all that is left and waits for the end; returns the exit status."""
-        deadline = time.monotonic() + timeout
+        deadline = deadline_after(timeout)
         self.close_input()
         sources = self.sources()
         ended = os.pidfd_open(self.pid)
@@ -432,7 +438,7 @@ class Background(Program, Events):
 
     def wait_event(self, kind, condition=lambda event: True, timeout=EVENT_LIMIT_S):
         """The first event of this kind for which `condition` holds, past or future."""
-        deadline = time.monotonic() + timeout
+        deadline = deadline_after(timeout)
         checked = 0
         while True:
             for event in self.events[checked:]:
@@ -496,7 +502,7 @@ def tracer_of(pid):
 
 def wait_until(condition, what, timeout=EVENT_LIMIT_S):
     """Waits for something that no descriptor tells: asks again until it holds, giving way to others in between."""
-    deadline = time.monotonic() + timeout
+    deadline = deadline_after(timeout)
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"waited in vain until {what}")

@@ -25,7 +25,7 @@ class Terminal:
 
     def run(self, *arguments, env=None):
         done = subprocess.run([*self.server, *arguments], capture_output=True, text=True, env=env, check=True,
-                              timeout=support.EVENT_LIMIT_S, start_new_session=True)
+                              timeout=support.EVENT_LIMIT_S * support.PATIENCE, start_new_session=True)
         return done.stdout
 
     def __enter__(self):
