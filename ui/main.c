@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -19,7 +18,9 @@
 #include "ui/find_program.h"
 #include "ui/guest_kernel.h"
 #include "ui/guest_run.h"
+#include "ui/open_report.h"
 #include "ui/options.h"
+#include "ui/replay.h"
 #include "ui/report/report.h"
 #include "ui/say.h"
 #include "ui/spin.h"
@@ -60,45 +61,6 @@ static void on_log(void *context, enum log_level level, const char *message)
 }
 
 /* --- setting up --- */
-
-static bool want_color(const struct options *options, int fd)
-{
-	const char *no_color = getenv("NO_COLOR");
-	const char *term = getenv("TERM");
-
-	if (options->color != COLOR_AUTO)
-		return options->color == COLOR_ALWAYS;
-	return isatty(fd) && !(no_color && *no_color) && !(term && !strcmp(term, "dumb"));
-}
-
-static unsigned terminal_width(int fd)
-{
-	const char *columns = getenv("COLUMNS");
-	struct winsize size;
-
-	if (!isatty(fd))
-		return 0;
-	if (columns && atoi(columns) > 0)
-		return (unsigned)atoi(columns);
-	return ioctl(fd, TIOCGWINSZ, &size) ? 0 : size.ws_col;
-}
-
-static struct error *open_report(struct run *run)
-{
-	struct error *error = output_open(&run->output, run->options.output);
-
-	if (error)
-		return error;
-
-	struct report_options options = {
-	    .width = terminal_width(run->output.fd),
-	    .color = want_color(&run->options, run->output.fd),
-	    .verbosity = run->options.verbosity,
-	};
-
-	run->report = report_create(run->options.format, &run->output, &options);
-	return NULL;
-}
 
 /* Signals come through a descriptor. SIGPIPE and SIGXFSZ stay pending, so that a closed pipe and a file at its limit
  * are errors of write(2). The program gets the original mask and disposition back. */
@@ -268,6 +230,7 @@ static int finish(struct run *run)
 	int status = session_exit_status(run->session);
 
 	session_end(run->session);
+	report_finish(run->report);
 	output_close(&run->output);
 	if (run->output.error) {
 		say("", run->output.error->message);
@@ -280,7 +243,7 @@ static int finish(struct run *run)
 static int interact(struct run *run)
 {
 	_cleanup_free_ char *cache = cache_directory();
-	struct error *error = run->options.output ? open_report(run) : NULL;
+	struct error *error = run->options.output ? open_report(&run->options, &run->output, &run->report) : NULL;
 
 	if (error)
 		return say_error(error);
@@ -297,6 +260,8 @@ static int interact(struct run *run)
 	};
 	int status = tui_run(&request);
 
+	if (run->report)
+		report_finish(run->report);
 	output_close(&run->output);
 	if (!run->output.error)
 		return status;
@@ -310,7 +275,7 @@ static int trace(struct run *run)
 		return interact(run);
 
 	/* Before the signals are blocked: opening a FIFO waits for its reader, and may be interrupted. */
-	struct error *error = open_report(run);
+	struct error *error = open_report(&run->options, &run->output, &run->report);
 
 	if (!error && is_foreign(run))
 		error = foreign_kernel_load(run->options.guest.kallsyms, &run->symbols);
@@ -362,6 +327,13 @@ int main(int argc, char **argv)
 
 		options_deinit(&run.options);
 		return fetched;
+	}
+
+	if (run.options.from) {
+		int replayed = replay_run(&run.options);
+
+		options_deinit(&run.options);
+		return replayed;
 	}
 
 	separate_environment(&run);

@@ -25,6 +25,7 @@ enum {
 	KEY_STAGES,
 	KEY_KEYS,
 	KEY_SOURCE_PATH,
+	KEY_FROM,
 };
 
 static const struct argp_option option_table[] = {
@@ -43,7 +44,9 @@ static const struct argp_option option_table[] = {
     {"keys", KEY_KEYS, "FILE", 0, "With --interactive: type the keys of FILE first", 4},
     {"source-path", KEY_SOURCE_PATH, "DIR[:DIR...]", 0, "With --interactive: look for source files there too", 4},
     {"format", 'f', "FORMAT", 0, "Format of the report: text (default) or json (JSON Lines)", 3},
-    {"output", 'o', "FILE", 0, "Write the report to FILE (default: standard error)", 3},
+    {"output", 'o', "FILE", 0, "Write the report to FILE (default: standard error; with --from standard output)", 3},
+    {"from", KEY_FROM, "FILE", 0,
+     "Report what FILE, written with --format=json, holds (-: standard input) instead of tracing anything", 3},
     {"color", KEY_COLOR, "WHEN", 0, "Colours: auto (default: on a terminal), always or never", 3},
     {"quiet", 'q', NULL, 0, "Report errors, failed forks and the totals alone", 3},
     {"verbose", 'v', NULL, 0, "Report every event; twice: addresses and methods of all frames too", 3},
@@ -180,11 +183,29 @@ static void stub_check(const struct argp_state *state, const struct options *opt
 			     "--gdb and --follow exclude one another: every fork in the guest is recorded");
 }
 
+/* A saved record: nothing is traced, so nothing is to be said of how. */
+static void from_check(const struct argp_state *state, const struct options *options)
+{
+	if (options->command || options->attach.count > 0 || options->guest.stub)
+		argp_failure(state, EXIT_FORKTRACE, 0,
+			     "--from traces nothing: it goes without PROGRAM, --attach and --gdb");
+	if (options->interactive || options->keys || options->source_path)
+		argp_failure(state, EXIT_FORKTRACE, 0, "--from traces nothing: there is nothing to step through (-i)");
+	if (options->tracing || options->guest.given || options->guest.files.count > 0 || options->guest.kallsyms)
+		argp_failure(state, EXIT_FORKTRACE, 0,
+			     "--from traces nothing: it goes without the options that say how (--kernel, --guest..., "
+			     "--follow, --threads, --no-seccomp, --unwinder, --max-frames, --kallsyms)");
+}
+
 /* After the last option: is there something to trace, and one thing alone? */
 static void subject_check(const struct argp_state *state, const struct options *options)
 {
 	if (options->guest.fetch)
 		return;
+	if (options->from) {
+		from_check(state, options);
+		return;
+	}
 	if (options->interactive && (options->guest.stub || options->kernel == KERNEL_GUEST))
 		argp_failure(state, EXIT_FORKTRACE, 0,
 			     "--interactive steps programs of this machine: a guest's are traced without it");
@@ -208,10 +229,17 @@ static void subject_check(const struct argp_state *state, const struct options *
 			     "nothing to trace: give a PROGRAM or --attach=PID (forktrace --help tells more)");
 }
 
+static bool is_about_tracing(int key)
+{
+	return key == 'k' || key == 'g' || key == KEY_FOLLOW || key == KEY_THREADS || key == KEY_NO_SECCOMP ||
+	       key == KEY_UNWINDER || key == KEY_MAX_FRAMES;
+}
+
 static error_t option_parse(int key, char *value, struct argp_state *state)
 {
 	struct options *options = state->input;
 
+	options->tracing |= is_about_tracing(key);
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &options->guest;
@@ -229,6 +257,11 @@ static error_t option_parse(int key, char *value, struct argp_state *state)
 		if (*value == '\0')
 			value_refuse(state, "output", value, "the path of a file");
 		options->output = value;
+		return 0;
+	case KEY_FROM:
+		if (*value == '\0')
+			value_refuse(state, "from", value, "the path of a file, or - for standard input");
+		options->from = value;
 		return 0;
 	case 'p':
 		attach_parse(state, options, value);
@@ -300,7 +333,8 @@ void options_parse(int argc, char **argv, struct options *options)
 	    .children = children,
 	    .options = option_table,
 	    .parser = option_parse,
-	    .args_doc = "[--] PROGRAM [ARG...]\n--attach=PID[,PID...]\n--gdb=SOCKET|HOST:PORT --kallsyms=FILE",
+	    .args_doc =
+		"[--] PROGRAM [ARG...]\n--attach=PID[,PID...]\n--gdb=SOCKET|HOST:PORT --kallsyms=FILE\n--from=FILE",
 	    .doc = documentation,
 	};
 

@@ -23,13 +23,15 @@ enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 struct options {
 	enum kernel_choice kernel;
 	const struct report_format *format; /* one of report.h's registry */
-	const char *output;                 /* path; NULL: standard error */
+	const char *output;                 /* path; NULL: standard error, of a saved record standard output */
+	const char *from;                   /* a saved record, "-": standard input; NULL: something is traced */
 	VECTOR(pid_t) attach;               /* empty: a program is started */
 	enum unwinder_kind unwinder;
 	bool threads;
 	enum follow follow;
 	bool seccomp;      /* false: --no-seccomp */
 	size_t max_frames; /* 1 to MAX_FRAMES_LIMIT */
+	bool tracing;      /* an option was given that is about how programs are traced */
 	enum color_choice color;
 	bool interactive;
 	const char *keys;        /* a script of keys for it; NULL: none */

@@ -147,6 +147,8 @@ MISUSES = [
     (["-q", "-v", "true"], ["--quiet", "--verbose"]),
     (["-k", "guest", "-p", "4711"], ["--attach", "--kernel=guest"]),
     (["--guest-cold", "true"], ["--guest-", "--kernel=guest"]),
+    *(([f"--from={os.devnull}", *words], ["--from"]) for words in
+      (["true"], ["-p", "4711"], ["-i"], ["-k", "none"], ["-g"], ["--guest-cold"], ["--threads"])),
     (["-g", "--guest-memory=7", "true"], ["--guest-memory", "'7'", "32"]),
     (["-g", "--guest-memory=x\x1b", "true"], ["--guest-memory", r"x\x1b"]),
     *((["--max-frames", value, "true"], ["--max-frames", f"'{value}'"]) for value in ("0", "-1", "x", "1k", "65537",
@@ -310,7 +312,8 @@ class Misuse(unittest.TestCase):
     def test_misuse_starts_nothing(self):
         with tempfile.TemporaryDirectory() as directory:
             mark = pathlib.Path(directory) / "mark"
-            for words in ["--guest-cold"], ["-k", "guest", "-p", "1"], ["--max-frames=0"], ["-q", "-v"]:
+            for words in ["--guest-cold"], ["-k", "guest", "-p", "1"], ["--max-frames=0"], ["-q", "-v"], \
+                    ["--from=/dev/null"]:
                 self.assertEqual(run_plain([*words, *live_support.echo_to(mark)])[0], FAILED)
                 self.assertFalse(mark.exists())
 

@@ -94,7 +94,9 @@ static void test_fork(void **state)
 			      " 'ret_from': null, 'ret_reason': 'it was killed', 'ret_ns': null,"
 			      " 'frames_truncated': false, 'frames_reason': null, 'frames': null},"
 			      "'kernel': {'source': 'live', 'release': '6.18.0-1-amd64', 'reason': 'no CAP_SYS_ADMIN',"
-			      " 'walk': null, 'parent_frames': [" BARE_FRAME "], 'child_frames': null}}");
+			      " 'walk': null, 'parent_frames_truncated': false, 'parent_frames_reason': 'not told',"
+			      " 'parent_frames': [" BARE_FRAME "], 'child_frames_truncated': false,"
+			      " 'child_frames_reason': null, 'child_frames': null}}");
 	fork_record_drop(&record);
 }
 

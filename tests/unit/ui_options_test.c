@@ -94,6 +94,18 @@ static void test_interactive(void **state)
 	options_deinit(&parsed.options);
 }
 
+static void test_from(void **state)
+{
+	struct parsed parsed;
+
+	(void)state;
+	parse(&parsed, "--from=- -f json -o out -vv --color=never");
+	assert_string_equal(parsed.options.from, "-");
+	assert_null(parsed.options.command);
+	assert_int_equal(parsed.options.verbosity, 2);
+	options_deinit(&parsed.options);
+}
+
 static void test_attach(void **state)
 {
 	struct parsed parsed;
@@ -171,6 +183,13 @@ static const struct {
     {"-i --gdb=localhost:1234 --kallsyms=f",
      "--interactive steps programs of this machine: a guest's are traced without it"},
     {"-i", "nothing to trace: give a PROGRAM or --attach=PID (forktrace --help tells more)"},
+    {"--from=", "--from: '' is not valid; allowed: the path of a file, or - for standard input"},
+    {"--from=r ls", "--from traces nothing: it goes without PROGRAM, --attach and --gdb"},
+    {"--from=r -p 5", "--from traces nothing: it goes without PROGRAM, --attach and --gdb"},
+    {"--from=r -i", "--from traces nothing: there is nothing to step through (-i)"},
+    {"--from=r --max-frames=3",
+     "--from traces nothing: it goes without the options that say how (--kernel, --guest..., --follow, --threads, "
+     "--no-seccomp, --unwinder, --max-frames, --kallsyms)"},
     {"-q -v ls", "--quiet and --verbose exclude one another"},
     {"-v -q ls", "--quiet and --verbose exclude one another"},
 };
@@ -206,10 +225,10 @@ static void test_information(void **state)
 {
 	static const char *const libraries[] = {("forktrace " FORKTRACE_VERSION), "libdw ", "libunwind ", "libseccomp ",
 						"jansson "};
-	static const char *const options[] = {"--attach",  "--kernel",      "--format", "--output",     "--unwinder",
-					      "--threads", "--follow",      "--color",  "--quiet",      "--verbose",
-					      "--usage",   "--no-seccomp",  "--help",   "--version",    "--max-frames",
-					      "--stages",  "--interactive", "--keys",   "--source-path"};
+	static const char *const options[] = {"--attach",  "--kernel",      "--format", "--output",      "--unwinder",
+					      "--threads", "--follow",      "--color",  "--quiet",       "--verbose",
+					      "--usage",   "--no-seccomp",  "--help",   "--version",     "--max-frames",
+					      "--stages",  "--interactive", "--keys",   "--source-path", "--from"};
 	struct buffer said = {0};
 
 	(void)state;
@@ -231,7 +250,7 @@ int main(void)
 	    cmocka_unit_test(test_defaults),    cmocka_unit_test(test_all),
 	    cmocka_unit_test(test_attach),      cmocka_unit_test(test_mistakes),
 	    cmocka_unit_test(test_interactive), cmocka_unit_test(test_unknown_option),
-	    cmocka_unit_test(test_information),
+	    cmocka_unit_test(test_information), cmocka_unit_test(test_from),
 	};
 
 	setlocale(LC_ALL, "C");

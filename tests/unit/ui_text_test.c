@@ -366,7 +366,7 @@ static void test_full_disk(void **state)
 	struct report *report;
 
 	(void)state;
-	assert_null(output_open(&output, "/dev/full"));
+	assert_null(output_open(&output, "/dev/full", STDERR_FILENO));
 	report = text_report_create(&output, &verbose);
 	report->sink.event(report->sink.context, &attach);
 	report->sink.flush(report->sink.context);
@@ -386,7 +386,7 @@ static void test_full_disk(void **state)
 static void test_output_refused(void **state)
 {
 	struct output output;
-	struct error *error = output_open(&output, "/no/such/directory/report");
+	struct error *error = output_open(&output, "/no/such/directory/report", STDERR_FILENO);
 
 	(void)state;
 	assert_non_null(error);

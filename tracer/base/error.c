@@ -77,3 +77,19 @@ void error_destroy(struct error *error)
 	free(error->message);
 	free(error);
 }
+
+const char *error_code_name(enum error_code code)
+{
+	static const char *const names[] = {
+	    [ERROR_SYSTEM] = "system",
+	    [ERROR_GONE] = "gone",
+	    [ERROR_FAULT] = "fault",
+	    [ERROR_DENIED] = "denied",
+	    [ERROR_UNSUPPORTED] = "unsupported",
+	    [ERROR_NOT_FOUND] = "not-found",
+	    [ERROR_NOT_EXEC] = "not-exec",
+	    [ERROR_INPUT] = "input",
+	};
+
+	return names[code];
+}

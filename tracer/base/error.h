@@ -20,6 +20,9 @@ struct error {
 	char *message; /* one sentence without a final full stop or newline: what, where, what to do */
 };
 
+/* "not-found" */
+const char *error_code_name(enum error_code code);
+
 /* Two that are met on hot paths and never allocated. error_destroy ignores them. */
 extern struct error error_gone;
 extern struct error error_fault;

@@ -10,8 +10,6 @@
 #include "ui/report/json_walk.h"
 #include "ui/report/report.h"
 
-enum { SCHEMA_VERSION = 1 }; /* of record.schema.json: raised when a name or a meaning changes */
-
 struct json_report {
 	struct report report; /* first: report_destroy is given this */
 	struct output *output;
@@ -89,10 +87,16 @@ static void call_members(json_t *object, const struct fork_call *call, enum entr
 	json_member(object, "child_stack", json_address(call->child_stack));
 }
 
-static void stack_members(json_t *object, const struct stack *stack)
+/* `truncated` and `reason` are the members' names. */
+static void stack_members(json_t *object, const char *truncated, const char *reason, const struct stack *stack)
 {
-	json_member(object, "frames_truncated", json_boolean(stack && stack->truncated));
-	json_member(object, "frames_reason", stack ? json_text(stack->reason) : json_null());
+	json_member(object, truncated, json_boolean(stack && stack->truncated));
+	json_member(object, reason, stack ? json_text(stack->reason) : json_null());
+}
+
+static void user_stack_members(json_t *object, const struct stack *stack)
+{
+	stack_members(object, "frames_truncated", "frames_reason", stack);
 }
 
 /* Adds `key` with a stack's frames, or null, to the object that `buffer` ends with. */
@@ -125,7 +129,7 @@ static json_t *half_json(const struct fork_half *half)
 	json_member(object, "ret_from", known ? json_text(ret_source_name(half->ret_from)) : json_null());
 	json_member(object, "ret_reason", json_text(known ? NULL : half->ret_reason));
 	json_member(object, "ret_ns", json_number_or_null(known, (int64_t)half->ret_ns));
-	stack_members(object, half->frames);
+	user_stack_members(object, half->frames);
 	return object;
 }
 
@@ -150,6 +154,8 @@ static void fork_splice(struct json_report *json, const struct fork_record *fork
 	json_member(kernel, "release", json_text(fork->kernel.release));
 	json_member(kernel, "reason", json_text(fork->kernel.reason));
 	json_member(kernel, "walk", json_walk(fork));
+	stack_members(kernel, "parent_frames_truncated", "parent_frames_reason", fork->kernel.parent_frames);
+	stack_members(kernel, "child_frames_truncated", "child_frames_reason", fork->kernel.child_frames);
 	buffer_clear(&json->piece);
 	json_append(&json->piece, kernel);
 	stack_splice(json, &json->piece, "parent_frames", fork->kernel.parent_frames);
@@ -171,7 +177,7 @@ static void fork_failed_splice(struct json_report *json, const struct fork_faile
 	json_t *parent = json_object();
 
 	task_members(parent, &failed->parent);
-	stack_members(parent, failed->frames);
+	user_stack_members(parent, failed->frames);
 	piece_splice(json, "parent", parent, failed->frames);
 }
 
@@ -234,22 +240,6 @@ static void signal_members(json_t *object, const struct event *event)
 	json_member(object, "code", json_integer(event->signal.code));
 	json_member(object, "sender", json_number_or_null(event->signal.sender != 0, event->signal.sender));
 	json_member(object, "stop", json_boolean(event->signal.stop));
-}
-
-static const char *error_code_name(enum error_code code)
-{
-	static const char *const names[] = {
-	    [ERROR_SYSTEM] = "system",
-	    [ERROR_GONE] = "gone",
-	    [ERROR_FAULT] = "fault",
-	    [ERROR_DENIED] = "denied",
-	    [ERROR_UNSUPPORTED] = "unsupported",
-	    [ERROR_NOT_FOUND] = "not-found",
-	    [ERROR_NOT_EXEC] = "not-exec",
-	    [ERROR_INPUT] = "input",
-	};
-
-	return names[code];
 }
 
 static void error_members(json_t *object, const struct error *error)
@@ -349,8 +339,10 @@ struct report *json_report_create(struct output *output, const struct report_opt
 	struct json_report *json = memory_alloc(sizeof(*json));
 
 	(void)options; /* neither colours nor columns nor levels: programs get it all */
-	json->report = (struct report){{.event = json_report_event, .flush = json_report_flush, .context = json},
-				       json_report_destroy};
+	json->report = (struct report){
+	    .sink = {.event = json_report_event, .flush = json_report_flush, .context = json},
+	    .destroy = json_report_destroy,
+	};
 	json->output = output;
 	return &json->report;
 }

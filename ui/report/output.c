@@ -47,9 +47,9 @@ static int open_or_share(const char *path)
 	return fd;
 }
 
-struct error *output_open(struct output *output, const char *path)
+struct error *output_open(struct output *output, const char *path, int otherwise)
 {
-	*output = (struct output){.fd = STDERR_FILENO};
+	*output = (struct output){.fd = otherwise};
 	if (!path)
 		return NULL;
 	output->fd = open_or_share(path);
@@ -63,7 +63,9 @@ static void output_fail(struct output *output, int sys_errno)
 {
 	if (!output->error)
 		output->error = error_system(sys_errno, output->path, "the report could not be written to %s",
-					     output->path ? output->path : "standard error");
+					     output->path                  ? output->path
+					     : output->fd == STDOUT_FILENO ? "standard output"
+									   : "standard error");
 }
 
 void output_put(struct output *output, const void *bytes, size_t size)

@@ -9,13 +9,14 @@
 
 struct output {
 	int fd;
-	char *path; /* as the user named it; NULL: standard error */
+	char *path; /* as the user named it; NULL: a standard descriptor, which is not closed */
 	struct buffer kept;
 	struct error *error; /* the first write that failed; nothing is written any more. For main to tell, once. */
 };
 
-/* Creates or truncates the file at `path`; NULL: standard error. Fails with a sentence where it cannot be written. */
-struct error *output_open(struct output *output, const char *path);
+/* Creates or truncates the file at `path`; NULL: takes the standard descriptor `otherwise`. Fails with a sentence where
+ * it cannot be written. */
+struct error *output_open(struct output *output, const char *path, int otherwise);
 
 /* Takes text to be written: at the next output_flush, or once OUTPUT_KEPT_MAX bytes are kept. */
 enum { OUTPUT_KEPT_MAX = 64 * 1024 };
@@ -25,8 +26,8 @@ void output_put(struct output *output, const void *bytes, size_t size);
  * failure (full disk, closed pipe: SIGPIPE must be ignored) is remembered in output->error. */
 void output_flush(struct output *output);
 
-/* Closes the file (not standard error); a failure, which network file systems tell here, is remembered as well. The
- * error stays until output_deinit. */
+/* Closes the file (not a standard descriptor); a failure, which network file systems tell here, is remembered as well.
+ * The error stays until output_deinit. */
 void output_close(struct output *output);
 void output_deinit(struct output *output);
 

@@ -24,6 +24,14 @@ struct report *report_create(const struct report_format *format, struct output *
 	return format->create(output, options);
 }
 
+void report_finish(struct report *report)
+{
+	if (report->finish)
+		report->finish(report);
+	if (report->sink.flush)
+		report->sink.flush(report->sink.context);
+}
+
 void report_destroy(struct report *report)
 {
 	if (report)

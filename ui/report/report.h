@@ -7,6 +7,8 @@
 #include "forktrace.h"
 #include "ui/report/output.h"
 
+enum { SCHEMA_VERSION = 1 }; /* of record.schema.json: raised when a name or a meaning changes */
+
 struct report_options {
 	unsigned width; /* columns of the terminal; 0: not a terminal (80). Taken as 40 at least, 132 at most */
 	bool color;
@@ -15,7 +17,8 @@ struct report_options {
 
 /* A report being written. Each format embeds one as the first member of its own struct. */
 struct report {
-	struct event_sink sink; /* takes the events; they are written when it is flushed */
+	struct event_sink sink;                /* takes the events; they are written when it is flushed */
+	void (*finish)(struct report *report); /* writes what stands behind the last event; NULL: nothing does */
 	void (*destroy)(struct report *report);
 };
 
@@ -35,6 +38,9 @@ const struct report_format *report_format_find(const char *name);
 /* Makes a report in `format` that goes to `output`, which must outlive it and is not closed by it. */
 struct report *report_create(const struct report_format *format, struct output *output,
 			     const struct report_options *options);
+
+/* There are no more events: completes and flushes the report. */
+void report_finish(struct report *report);
 void report_destroy(struct report *report); /* accepts NULL */
 
 /* The constructors. */

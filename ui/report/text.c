@@ -28,6 +28,7 @@ struct text_report {
 	int verbosity;
 	unsigned long records;    /* fork records written */
 	bool wrote, wrote_record; /* anything; a record as the last thing */
+	bool ended;               /* the tree and the totals are written */
 };
 
 /* A blank line around every record, none between one-line events. */
@@ -227,6 +228,7 @@ static void end_draw(struct text_report *text, const struct event *event)
 		canvas_newline(&text->canvas);
 	}
 	totals_draw(text, event);
+	text->ended = true;
 }
 
 /* Draws an event, or nothing where the verbosity hides it. */
@@ -293,6 +295,18 @@ static void text_report_flush(void *context)
 	output_flush(text->output);
 }
 
+/* A saved record may lack its end, and with it the totals: the tree is there all the same. */
+static void text_report_finish(struct report *report)
+{
+	struct text_report *text = (struct text_report *)report;
+
+	if (text->ended || text->verbosity < 0 || tree_size(text->tree) == 0)
+		return;
+	text_separate(text, true);
+	tree_draw(text->tree, &text->canvas);
+	canvas_flush(&text->canvas, text->output);
+}
+
 static void text_report_destroy(struct report *report)
 {
 	struct text_report *text = (struct text_report *)report;
@@ -308,8 +322,11 @@ struct report *text_report_create(struct output *output, const struct report_opt
 	struct text_report *text = memory_alloc(sizeof(*text));
 	unsigned width = options->width ? options->width : WIDTH_DEFAULT;
 
-	text->report = (struct report){{.event = text_report_event, .flush = text_report_flush, .context = text},
-				       text_report_destroy};
+	text->report = (struct report){
+	    .sink = {.event = text_report_event, .flush = text_report_flush, .context = text},
+	    .finish = text_report_finish,
+	    .destroy = text_report_destroy,
+	};
 	text->output = output;
 	text->verbosity = options->verbosity;
 	text->canvas.width = width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : width;

@@ -1,0 +1,11 @@
+/* The report that the command line asks for. */
+#ifndef FORKTRACE_UI_OPEN_REPORT_H
+#define FORKTRACE_UI_OPEN_REPORT_H
+
+#include "ui/options.h"
+#include "ui/report/report.h"
+
+/* Opens the output and makes the report that goes there; the caller owns both, also where it fails. */
+struct error *open_report(const struct options *options, struct output *output, struct report **report);
+
+#endif

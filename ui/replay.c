@@ -1,0 +1,142 @@
+/* A report made from a saved record: see replay.h. */
+#include "ui/replay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "ui/open_report.h"
+#include "ui/record/reader.h"
+
+static const char *name_of(const char *path)
+{
+	return strcmp(path, "-") != 0 ? path : "standard input";
+}
+
+/* Opening the report cuts its file off: not the one that is to be read. */
+static struct error *refuse_same_file(int fd, const struct options *options)
+{
+	struct stat from, to;
+
+	if (!options->output || fstat(fd, &from) || !S_ISREG(from.st_mode) || stat(options->output, &to) ||
+	    from.st_dev != to.st_dev || from.st_ino != to.st_ino)
+		return NULL;
+	return error_create(ERROR_INPUT, 0, options->from, "--from and --output are the same file, '%s'",
+			    options->output);
+}
+
+static struct error *open_record(const struct options *options, int *fd)
+{
+	*fd = strcmp(options->from, "-") != 0 ? open(options->from, O_RDONLY | O_CLOEXEC | O_NOCTTY)
+					      : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (*fd < 0)
+		return error_system(errno, options->from, "the record '%s' cannot be opened", options->from);
+	return refuse_same_file(*fd, options);
+}
+
+__attribute__((format(printf, 2, 3))) static void add_clause(struct buffer *sentence, const char *format, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0)
+		abort();
+	va_end(arguments);
+	buffer_printf(sentence, "%s%s", sentence->size ? "; " : "", text);
+}
+
+/* What the report lacks, in one sentence; empty: nothing. Takes `error`, why reading ended early, or NULL. */
+static void tell_losses(struct buffer *sentence, const struct record_tally *tally, struct error *error)
+{
+	uint64_t lost = tally->lines - tally->events;
+
+	if (tally->schema > SCHEMA_VERSION)
+		add_clause(sentence,
+			   "it is of schema %" PRIu64 ", newer than this forktrace's %d, and may mean other things",
+			   tally->schema, SCHEMA_VERSION);
+	if (lost == 1)
+		add_clause(sentence, "line %" PRIu64 " could not be read: %s", tally->first_lost, tally->reason.data);
+	else if (lost > 1)
+		add_clause(sentence,
+			   "%" PRIu64 " of %" PRIu64 " lines could not be read, the first of them line %" PRIu64 ": %s",
+			   lost, tally->lines, tally->first_lost, tally->reason.data);
+	if (error)
+		add_clause(sentence, "%s", error->message);
+	else if (tally->lines == 0)
+		add_clause(sentence, "it holds no events");
+	else if (!tally->ended)
+		add_clause(sentence, "its last event is not the end of a run");
+	error_destroy(error);
+}
+
+static int finish(const struct options *options, const struct record_reader *reader, struct output *output,
+		  struct error *error)
+{
+	_cleanup_(buffer_deinit) struct buffer losses = {0};
+	_cleanup_(buffer_deinit) struct buffer sentence = {0};
+
+	if (output->error) {
+		error_destroy(error);
+		say("", output->error->message);
+		return EXIT_FORKTRACE;
+	}
+	tell_losses(&losses, &reader->tally, error);
+	if (losses.size == 0)
+		return EXIT_SUCCESS;
+	buffer_printf(&sentence, "the record %s: %s", name_of(options->from), losses.data);
+	say("", sentence.data);
+	return EXIT_FORKTRACE;
+}
+
+static int replay_to(const struct options *options, int fd, struct report *report, struct output *output)
+{
+	struct record_reader reader;
+	struct error *error = NULL;
+
+	record_reader_init(&reader, fd);
+	while (!output->error && record_reader_step(&reader, &report->sink, &error))
+		continue;
+	report_finish(report);
+	output_close(output);
+
+	int status = finish(options, &reader, output, error);
+
+	record_reader_deinit(&reader);
+	return status;
+}
+
+int replay_run(const struct options *options)
+{
+	struct output output = {.fd = -1};
+	struct report *report = NULL;
+	_cleanup_fd_ int fd = -1;
+	struct error *error = open_record(options, &fd);
+	sigset_t mask;
+	int status;
+
+	if (!error)
+		error = open_report(options, &output, &report);
+	if (error) {
+		output_deinit(&output);
+		say_error(error);
+		return EXIT_FORKTRACE;
+	}
+	/* A closed pipe and a file at its limit are errors of write(2). */
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGPIPE);
+	sigaddset(&mask, SIGXFSZ);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	status = replay_to(options, fd, report, &output);
+	report_destroy(report);
+	output_deinit(&output);
+	return status;
+}
