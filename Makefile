@@ -22,7 +22,9 @@ MAKEFLAGS += --no-builtin-rules
 
 # --- libraries: pkg-config's name, and the Debian package that has it -------------------------------------------------
 
-LIBRARIES := libdw:libdw-dev libelf:libelf-dev libunwind-generic:libunwind-dev libseccomp:libseccomp-dev jansson:libjansson-dev libarchive:libarchive-dev capstone:libcapstone-dev expat:libexpat1-dev ncursesw:libncurses-dev
+# Distributions call it differently.
+LUA := $(or $(shell for name in lua5.4 lua-5.4 lua54 lua; do pkg-config --exists "$$name >= 5.4 $$name < 5.5" 2>/dev/null && echo $$name && break; done),lua5.4)
+LIBRARIES := libdw:libdw-dev libelf:libelf-dev libunwind-generic:libunwind-dev libseccomp:libseccomp-dev jansson:libjansson-dev libarchive:libarchive-dev capstone:libcapstone-dev expat:libexpat1-dev ncursesw:libncurses-dev $(LUA):liblua5.4-dev
 LIBRARY_NAMES := $(foreach library,$(LIBRARIES),$(firstword $(subst :, ,$(library))))
 
 # Goals that compile nothing, or first install what the compilation needs and then call make again.
@@ -74,7 +76,7 @@ ENGINE_SOURCES := $(wildcard tracer/*.c tracer/*/*.c)
 UI_SOURCES := $(wildcard ui/*.c ui/*/*.c)
 ENGINE := $(OBJECTS)/libforktrace.a
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(OBJECTS)/%.o) $(OBJECTS)/tracer/kernel/guest_init_image.o
-UI_OBJECTS := $(UI_SOURCES:%.c=$(OBJECTS)/%.o)
+UI_OBJECTS := $(UI_SOURCES:%.c=$(OBJECTS)/%.o) $(OBJECTS)/ui/script/lua_code.o
 
 .PHONY: all
 all: $(BIN)/forktrace targets
@@ -87,6 +89,11 @@ $(OBJECTS)/%.o: %.c Makefile
 $(OBJECTS)/tracer/kernel/guest_init_image.o: tracer/kernel/guest_init_image.S $(GUEST_INIT) Makefile
 	@mkdir -p $(@D)
 	$(call say,AS)$(CC) -DGUEST_INIT='"$(GUEST_INIT)"' -c -o $@ $<
+
+# The Lua half of expectations and scripts, likewise.
+$(OBJECTS)/ui/script/lua_code.o: ui/script/lua_code.S $(wildcard ui/script/*.lua) Makefile
+	@mkdir -p $(@D)
+	$(call say,AS)$(CC) -c -o $@ $<
 
 $(ENGINE): $(ENGINE_OBJECTS)
 	@rm -f $@
@@ -152,6 +159,6 @@ format:
 
 lint:
 	clang-format --dry-run --Werror $(C_FILES)
-	clang-tidy --quiet $(TIDY_FILES) -- $(BASE_CFLAGS) -DFORKTRACE_VERSION='"$(VERSION)"' 2>/dev/null
+	clang-tidy --quiet $(TIDY_FILES) -- $(BASE_CFLAGS) $$(pkg-config --cflags $(LUA)) -DFORKTRACE_VERSION='"$(VERSION)"' 2>/dev/null
 
 -include $(ENGINE_OBJECTS:.o=.d) $(UI_OBJECTS:.o=.d)

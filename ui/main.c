@@ -23,13 +23,16 @@
 #include "ui/replay.h"
 #include "ui/report/report.h"
 #include "ui/say.h"
+#include "ui/script/lua_state.h"
 #include "ui/spin.h"
 #include "ui/tui/run.h"
 
 struct run {
 	struct options options;
 	struct output output;
-	struct report *report;
+	struct report *report;             /* NULL: none is asked for */
+	struct output complaints;          /* with --expect: standard error */
+	struct expectations *expectations; /* NULL: none */
 	struct session *session;
 	sigset_t original_mask;         /* what a started program gets */
 	sighandler_t original_sigchld;  /* likewise: forktrace cannot use an ignored one */
@@ -61,6 +64,24 @@ static void on_log(void *context, enum log_level level, const char *message)
 }
 
 /* --- setting up --- */
+
+/* What did not hold goes to standard error; a report, to a file alone. */
+static struct error *open_expectations(struct run *run)
+{
+	struct error *error = output_open(&run->complaints, NULL, STDERR_FILENO);
+
+	if (error)
+		return error;
+
+	struct expectations_options options = {
+	    .allow_none = run->options.allow_none,
+	    .verbosity = run->options.verbosity,
+	    .report = report_choices(&run->options, &run->complaints),
+	};
+
+	error = expectations_create(&run->options.expectations, &run->complaints, &options, &run->expectations);
+	return error || !run->options.output ? error : open_report(&run->options, &run->output, &run->report);
+}
 
 /* Signals come through a descriptor. SIGPIPE and SIGXFSZ stay pending, so that a closed pipe and a file at its limit
  * are errors of write(2). The program gets the original mask and disposition back. */
@@ -99,8 +120,13 @@ static void create_session(struct run *run)
 	    .max_frames = run->options.max_frames,
 	};
 	struct log log = {.write = on_log, .context = run};
+	struct event_sink sink = {0};
 
-	run->session = session_create(&options, &run->report->sink, &log);
+	if (run->report)
+		sink = run->report->sink;
+	if (run->expectations)
+		sink = expectations_sink(run->expectations, &sink);
+	run->session = session_create(&options, &sink, &log);
 }
 
 static struct error *attach_all(struct run *run)
@@ -167,6 +193,7 @@ static void separate_environment(struct run *run)
 static void on_interrupt(struct run *run, const struct signalfd_siginfo *info)
 {
 	run->interrupts++;
+	lua_state_interrupt();
 	if (run->options.kernel == KERNEL_GUEST || is_foreign(run))
 		session_stop_guest(run->session, "forktrace was asked to end");
 	else if (is_attached(run))
@@ -230,12 +257,15 @@ static int finish(struct run *run)
 	int status = session_exit_status(run->session);
 
 	session_end(run->session);
-	report_finish(run->report);
+	if (run->report)
+		report_finish(run->report);
 	output_close(&run->output);
 	if (run->output.error) {
 		say("", run->output.error->message);
 		return EXIT_FORKTRACE;
 	}
+	if (run->expectations && status != SESSION_LOST)
+		return expectations_finish(run->expectations) ? EXIT_SUCCESS : EXIT_NOT_HELD;
 	return status < 0 ? EXIT_SUCCESS : status;
 }
 
@@ -275,7 +305,8 @@ static int trace(struct run *run)
 		return interact(run);
 
 	/* Before the signals are blocked: opening a FIFO waits for its reader, and may be interrupted. */
-	struct error *error = open_report(&run->options, &run->output, &run->report);
+	struct error *error = run->options.expectations.count ? open_expectations(run)
+							      : open_report(&run->options, &run->output, &run->report);
 
 	if (!error && is_foreign(run))
 		error = foreign_kernel_load(run->options.guest.kallsyms, &run->symbols);
@@ -312,7 +343,7 @@ static void fill_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
-	struct run run = {.signals = -1, .output = {.fd = -1}};
+	struct run run = {.signals = -1, .output = {.fd = -1}, .complaints = {.fd = -1}};
 
 	static char name[] = "forktrace";
 
@@ -342,8 +373,10 @@ int main(int argc, char **argv)
 
 	kernel_symbols_destroy(run.symbols);
 	session_destroy(run.session);
+	expectations_destroy(run.expectations);
 	report_destroy(run.report);
 	output_deinit(&run.output);
+	output_deinit(&run.complaints);
 	options_deinit(&run.options);
 	free(run.environment);
 	return status;

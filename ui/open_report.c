@@ -28,6 +28,15 @@ static unsigned terminal_width(int fd)
 	return ioctl(fd, TIOCGWINSZ, &size) ? 0 : size.ws_col;
 }
 
+struct report_options report_choices(const struct options *options, const struct output *output)
+{
+	return (struct report_options){
+	    .width = terminal_width(output->fd),
+	    .color = want_color(options, output->fd),
+	    .verbosity = options->verbosity,
+	};
+}
+
 struct error *open_report(const struct options *options, struct output *output, struct report **report)
 {
 	/* A program that is traced has standard output for itself; a saved record shares it with nobody. */
@@ -36,11 +45,7 @@ struct error *open_report(const struct options *options, struct output *output, 
 	if (error)
 		return error;
 
-	struct report_options choices = {
-	    .width = terminal_width(output->fd),
-	    .color = want_color(options, output->fd),
-	    .verbosity = options->verbosity,
-	};
+	struct report_options choices = report_choices(options, output);
 
 	*report = report_create(options->format, output, &choices);
 	return NULL;

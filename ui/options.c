@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <libunwind.h>
 #include <limits.h>
+#include <lua.h>
 #include <seccomp.h>
 #include <string.h>
 
@@ -26,6 +27,8 @@ enum {
 	KEY_KEYS,
 	KEY_SOURCE_PATH,
 	KEY_FROM,
+	KEY_ON,
+	KEY_ALLOW_NONE,
 };
 
 static const struct argp_option option_table[] = {
@@ -43,6 +46,10 @@ static const struct argp_option option_table[] = {
     {"interactive", 'i', NULL, 0, "Step through PROGRAM and what it forks, on the whole terminal", 4},
     {"keys", KEY_KEYS, "FILE", 0, "With --interactive: type the keys of FILE first", 4},
     {"source-path", KEY_SOURCE_PATH, "DIR[:DIR...]", 0, "With --interactive: look for source files there too", 4},
+    {"expect", 'e', "EXPRESSION", 0, "This must hold for every fork: a Lua expression over its record (repeatable)", 5},
+    {"on", KEY_ON, "WHICH", 0,
+     "Limits the --expect before it: fork#N, failed, KEY=VALUE (comm=sh), separated by commas", 5},
+    {"allow-none", KEY_ALLOW_NONE, NULL, 0, "An --expect that no fork matched is no failure", 5},
     {"format", 'f', "FORMAT", 0, "Format of the report: text (default) or json (JSON Lines)", 3},
     {"output", 'o', "FILE", 0, "Write the report to FILE (default: standard error; with --from standard output)", 3},
     {"from", KEY_FROM, "FILE", 0,
@@ -197,11 +204,34 @@ static void from_check(const struct argp_state *state, const struct options *opt
 			     "--follow, --threads, --no-seccomp, --unwinder, --max-frames, --kallsyms)");
 }
 
+static void on_parse(const struct argp_state *state, struct options *options, const char *which)
+{
+	if (!options->expectations.count)
+		argp_failure(state, EXIT_FORKTRACE, 0, "--on stands behind the --expect (-e) that it limits");
+	else
+		vector_push(&options->expectations.items[options->expectations.count - 1].on, which);
+}
+
+static void expectations_check(const struct argp_state *state, const struct options *options)
+{
+	if (!options->expectations.count) {
+		if (options->allow_none)
+			argp_failure(state, EXIT_FORKTRACE, 0, "--allow-none goes with --expect (-e)");
+		return;
+	}
+	if (options->interactive)
+		argp_failure(state, EXIT_FORKTRACE, 0, "--interactive and --expect exclude one another");
+	if (options->format != &report_formats[0] && !options->output)
+		argp_failure(state, EXIT_FORKTRACE, 0,
+			     "with --expect, --format needs --output=FILE: standard error tells what did not hold");
+}
+
 /* After the last option: is there something to trace, and one thing alone? */
 static void subject_check(const struct argp_state *state, const struct options *options)
 {
 	if (options->guest.fetch)
 		return;
+	expectations_check(state, options);
 	if (options->from) {
 		from_check(state, options);
 		return;
@@ -299,6 +329,15 @@ static error_t option_parse(int key, char *value, struct argp_state *state)
 	case KEY_SOURCE_PATH:
 		options->source_path = value;
 		return 0;
+	case 'e':
+		vector_push(&options->expectations, (struct expectation_words){.expression = value});
+		return 0;
+	case KEY_ON:
+		on_parse(state, options, value);
+		return 0;
+	case KEY_ALLOW_NONE:
+		options->allow_none = true;
+		return 0;
 	case KEY_STAGES:
 		if (!stages_print(state->out_stream))
 			argp_failure(state, EXIT_FORKTRACE, errno, "the stages cannot be written");
@@ -321,9 +360,9 @@ static void version_print(FILE *stream, struct argp_state *state)
 
 	(void)state;
 	fprintf(stream, "forktrace %s\n", FORKTRACE_VERSION);
-	fprintf(stream, "libdw %s, libunwind %d.%d, libseccomp %u.%u.%u, jansson %s\n", dwfl_version(NULL),
+	fprintf(stream, "libdw %s, libunwind %d.%d, libseccomp %u.%u.%u, jansson %s, %s\n", dwfl_version(NULL),
 		UNW_VERSION_MAJOR, UNW_VERSION_MINOR, seccomp->major, seccomp->minor, seccomp->micro,
-		jansson_version_str());
+		jansson_version_str(), LUA_RELEASE);
 }
 
 void options_parse(int argc, char **argv, struct options *options)
@@ -353,5 +392,6 @@ void options_parse(int argc, char **argv, struct options *options)
 void options_deinit(struct options *options)
 {
 	vector_deinit(&options->attach);
+	expectation_words_deinit(&options->expectations);
 	guest_choices_deinit(&options->guest);
 }

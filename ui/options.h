@@ -10,6 +10,7 @@
 #include "session/session.h"
 #include "ui/guest_options.h"
 #include "ui/say.h"
+#include "ui/script/expectations.h"
 
 enum {
 	MAX_FRAMES_DEFAULT = 256,
@@ -34,8 +35,10 @@ struct options {
 	bool tracing;      /* an option was given that is about how programs are traced */
 	enum color_choice color;
 	bool interactive;
-	const char *keys;        /* a script of keys for it; NULL: none */
-	const char *source_path; /* directories, separated by colons; NULL: none */
+	const char *keys;                      /* a script of keys for it; NULL: none */
+	const char *source_path;               /* directories, separated by colons; NULL: none */
+	expectation_words_vector expectations; /* --expect, each with its --on */
+	bool allow_none;
 	struct guest_choices guest;
 	int verbosity;  /* -1: --quiet; 0; one for each --verbose */
 	char **command; /* NULL-terminated, points into argv; NULL with attach */

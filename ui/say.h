@@ -6,6 +6,7 @@
 
 /* What forktrace exits with besides the program's own status. */
 enum {
+	EXIT_NOT_HELD = 1,    /* an expectation, or a test of a script */
 	EXIT_FORKTRACE = 125, /* forktrace itself failed, or was misused */
 	EXIT_NOT_EXECUTABLE = 126,
 	EXIT_NOT_FOUND = 127,

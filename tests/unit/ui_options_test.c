@@ -106,6 +106,23 @@ static void test_from(void **state)
 	options_deinit(&parsed.options);
 }
 
+static void test_expectations(void **state)
+{
+	struct parsed parsed;
+
+	(void)state;
+	parse(&parsed, "-e a --expect=b --on fork#2 --on=comm=sh --allow-none -e c prog -e d");
+	assert_int_equal(parsed.options.expectations.count, 3);
+	assert_string_equal(parsed.options.expectations.items[0].expression, "a");
+	assert_int_equal(parsed.options.expectations.items[0].on.count, 0);
+	assert_string_equal(parsed.options.expectations.items[1].expression, "b");
+	assert_int_equal(parsed.options.expectations.items[1].on.count, 2);
+	assert_string_equal(parsed.options.expectations.items[1].on.items[1], "comm=sh");
+	assert_int_equal(parsed.options.expectations.items[2].on.count, 0);
+	assert_true(parsed.options.allow_none);
+	options_deinit(&parsed.options);
+}
+
 static void test_attach(void **state)
 {
 	struct parsed parsed;
@@ -223,12 +240,13 @@ static void test_unknown_option(void **state)
 
 static void test_information(void **state)
 {
-	static const char *const libraries[] = {("forktrace " FORKTRACE_VERSION), "libdw ", "libunwind ", "libseccomp ",
-						"jansson "};
+	static const char *const libraries[] = {
+	    ("forktrace " FORKTRACE_VERSION), "libdw ", "libunwind ", "libseccomp ", "jansson ", "Lua "};
 	static const char *const options[] = {"--attach",  "--kernel",      "--format", "--output",      "--unwinder",
 					      "--threads", "--follow",      "--color",  "--quiet",       "--verbose",
 					      "--usage",   "--no-seccomp",  "--help",   "--version",     "--max-frames",
-					      "--stages",  "--interactive", "--keys",   "--source-path", "--from"};
+					      "--stages",  "--interactive", "--keys",   "--source-path", "--expect",
+					      "--on",      "--allow-none",  "--from"};
 	struct buffer said = {0};
 
 	(void)state;
@@ -247,10 +265,11 @@ static void test_information(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_defaults),    cmocka_unit_test(test_all),
-	    cmocka_unit_test(test_attach),      cmocka_unit_test(test_mistakes),
-	    cmocka_unit_test(test_interactive), cmocka_unit_test(test_unknown_option),
-	    cmocka_unit_test(test_information), cmocka_unit_test(test_from),
+	    cmocka_unit_test(test_defaults),     cmocka_unit_test(test_all),
+	    cmocka_unit_test(test_attach),       cmocka_unit_test(test_mistakes),
+	    cmocka_unit_test(test_interactive),  cmocka_unit_test(test_unknown_option),
+	    cmocka_unit_test(test_information),  cmocka_unit_test(test_from),
+	    cmocka_unit_test(test_expectations),
 	};
 
 	setlocale(LC_ALL, "C");

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "ui/report/json.h"
 #include "ui/report/json_frames.h"
 #include "ui/report/json_text.h"
 #include "ui/report/json_walk.h"
@@ -143,21 +144,25 @@ static void fork_members(json_t *object, const struct fork_record *fork)
 	json_member(object, "restarts", json_integer(fork->restarts));
 }
 
+static json_t *kernel_json(const struct fork_record *fork)
+{
+	json_t *object = json_object();
+
+	json_member(object, "source", json_text(kernel_source_name(fork->kernel.source)));
+	json_member(object, "release", json_text(fork->kernel.release));
+	json_member(object, "reason", json_text(fork->kernel.reason));
+	json_member(object, "walk", json_walk(fork));
+	stack_members(object, "parent_frames_truncated", "parent_frames_reason", fork->kernel.parent_frames);
+	stack_members(object, "child_frames_truncated", "child_frames_reason", fork->kernel.child_frames);
+	return object;
+}
+
 static void fork_splice(struct json_report *json, const struct fork_record *fork)
 {
-	json_t *kernel = json_object();
-
 	piece_splice(json, "parent", half_json(&fork->parent), fork->parent.frames);
 	piece_splice(json, "child", half_json(&fork->child), fork->child.frames);
-
-	json_member(kernel, "source", json_text(kernel_source_name(fork->kernel.source)));
-	json_member(kernel, "release", json_text(fork->kernel.release));
-	json_member(kernel, "reason", json_text(fork->kernel.reason));
-	json_member(kernel, "walk", json_walk(fork));
-	stack_members(kernel, "parent_frames_truncated", "parent_frames_reason", fork->kernel.parent_frames);
-	stack_members(kernel, "child_frames_truncated", "child_frames_reason", fork->kernel.child_frames);
 	buffer_clear(&json->piece);
-	json_append(&json->piece, kernel);
+	json_append(&json->piece, kernel_json(fork));
 	stack_splice(json, &json->piece, "parent_frames", fork->kernel.parent_frames);
 	stack_splice(json, &json->piece, "child_frames", fork->kernel.child_frames);
 	json_splice(&json->line, "kernel", json->piece.data, json->piece.size);
@@ -172,13 +177,18 @@ static void fork_failed_members(json_t *object, const struct fork_failed *failed
 	json_member(object, "errno_nr", json_integer(failed->error_number));
 }
 
+static json_t *caller_json(const struct fork_failed *failed)
+{
+	json_t *object = json_object();
+
+	task_members(object, &failed->parent);
+	user_stack_members(object, failed->frames);
+	return object;
+}
+
 static void fork_failed_splice(struct json_report *json, const struct fork_failed *failed)
 {
-	json_t *parent = json_object();
-
-	task_members(parent, &failed->parent);
-	user_stack_members(parent, failed->frames);
-	piece_splice(json, "parent", parent, failed->frames);
+	piece_splice(json, "parent", caller_json(failed), failed->frames);
 }
 
 /* ISO 8601 with nanoseconds, in UTC. */
@@ -300,6 +310,31 @@ static json_t *event_json(const struct event *event)
 		json_member(object, "reason", json_text(event->detach.reason));
 	else if (event->kind == EVENT_ERROR)
 		error_members(object, event->error);
+	return object;
+}
+
+static void framed_member(json_t *object, const char *key, json_t *value, const struct stack *frames)
+{
+	json_member(value, "frames", json_frames(frames));
+	json_member(object, key, value);
+}
+
+json_t *json_event(const struct event *event)
+{
+	json_t *object = event_json(event);
+
+	if (event->kind == EVENT_FORK) {
+		const struct fork_record *fork = event->fork;
+		json_t *kernel = kernel_json(fork);
+
+		framed_member(object, "parent", half_json(&fork->parent), fork->parent.frames);
+		framed_member(object, "child", half_json(&fork->child), fork->child.frames);
+		json_member(kernel, "parent_frames", json_frames(fork->kernel.parent_frames));
+		json_member(kernel, "child_frames", json_frames(fork->kernel.child_frames));
+		json_member(object, "kernel", kernel);
+	} else if (event->kind == EVENT_FORK_FAILED) {
+		framed_member(object, "parent", caller_json(event->fork_failed), event->fork_failed->frames);
+	}
 	return object;
 }
 

@@ -59,6 +59,15 @@ static json_t *frame_json(const struct frame *frame)
 	return object;
 }
 
+json_t *json_frames(const struct stack *stack)
+{
+	json_t *frames = stack ? json_array() : json_null();
+
+	for (size_t i = 0; stack && i < stack->count; i++)
+		json_array_append_new(frames, frame_json(&stack->frames[i]));
+	return frames;
+}
+
 const struct buffer *frames_cache_text(struct frames_cache *cache, const struct stack *stack)
 {
 	struct frames_text *entry = map_get(&cache->by_id, stack->id);
@@ -70,12 +79,7 @@ const struct buffer *frames_cache_text(struct frames_cache *cache, const struct 
 	}
 	entry = memory_alloc(sizeof(*entry));
 	entry->id = stack->id;
-
-	json_t *frames = json_array();
-
-	for (size_t i = 0; i < stack->count; i++)
-		json_array_append_new(frames, frame_json(&stack->frames[i]));
-	json_append(&entry->text, frames);
+	json_append(&entry->text, json_frames(stack));
 	text_link(cache, entry);
 	map_put(&cache->by_id, entry->id, entry);
 	cache->bytes += entry->text.size;

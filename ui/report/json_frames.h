@@ -2,6 +2,8 @@
 #ifndef FORKTRACE_UI_REPORT_JSON_FRAMES_H
 #define FORKTRACE_UI_REPORT_JSON_FRAMES_H
 
+#include <jansson.h>
+
 #include "base/buffer.h"
 #include "base/map.h"
 #include "unwind/stack.h"
@@ -21,5 +23,8 @@ void frames_cache_deinit(struct frames_cache *cache);
 
 /* The array of `stack`'s frames, innermost first. Valid until the next call. */
 const struct buffer *frames_cache_text(struct frames_cache *cache, const struct stack *stack);
+
+/* The same array as a new value (owned by the caller); null for NULL. */
+json_t *json_frames(const struct stack *stack);
 
 #endif

@@ -45,6 +45,8 @@ void report_destroy(struct report *report); /* accepts NULL */
 
 /* The constructors. */
 struct report *text_report_create(struct output *output, const struct report_options *options);
+/* Of a text report that leaves forks out: the next one's number. */
+void text_report_number(struct report *report, unsigned long number);
 struct report *json_report_create(struct output *output, const struct report_options *options);
 
 #endif

@@ -317,6 +317,11 @@ static void text_report_destroy(struct report *report)
 	free(text);
 }
 
+void text_report_number(struct report *report, unsigned long number)
+{
+	((struct text_report *)report)->records = number - 1;
+}
+
 struct report *text_report_create(struct output *output, const struct report_options *options)
 {
 	struct text_report *text = memory_alloc(sizeof(*text));

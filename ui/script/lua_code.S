@@ -1,0 +1,8 @@
+/* The Lua half of expectations and scripts, as files in forktrace's own memory: see lua_code.h. */
+	.section .rodata
+	.global lua_code_helpers
+	.global lua_code_helpers_end
+lua_code_helpers:
+	.incbin "ui/script/helpers.lua"
+lua_code_helpers_end:
+	.section .note.GNU-stack, "", @progbits
