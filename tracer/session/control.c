@@ -13,6 +13,7 @@ struct control *control_create(struct session *session)
 					  .max_frames = session->options.max_frames};
 
 	control->session = session;
+	control->backend = &control_ptrace;
 	control->capture = capture_create(&options, session->pool, &session->log);
 	return control;
 }
@@ -98,8 +99,17 @@ struct error *control_held(const struct control *control, unsigned id, struct co
 
 struct space *control_space(const struct controlled *task)
 {
-	task->task->space->tid = task->task->tid;
-	return task->task->space;
+	return task->control->backend->space(task);
+}
+
+struct error *control_task_registers(struct controlled *task, struct registers *registers)
+{
+	return task->control->backend->registers(task, registers);
+}
+
+bool control_lives(const struct controlled *task)
+{
+	return task->task;
 }
 
 void control_complain(struct controlled *task, struct error *error)
@@ -120,7 +130,7 @@ bool control_awaits_fork(const struct controlled *task)
 	for (size_t i = 0; i < task->control->tasks.count; i++) {
 		const struct controlled *other = task->control->tasks.items[i];
 
-		if (other->task && other->to_fork && other->shown.pid == task->shown.pid)
+		if (control_lives(other) && other->to_fork && other->shown.pid == task->shown.pid)
 			return true;
 	}
 	return false;

@@ -21,7 +21,7 @@ struct control_breakpoint *control_user_breakpoint(const struct control *control
 	if (point && point->kind == HARDWARE_EXECUTE)
 		return by_number(control, point->number);
 
-	const struct breakpoint_table *table = task->task->space->breakpoints;
+	const struct breakpoint_table *table = task->task && task->task->space ? task->task->space->breakpoints : NULL;
 	struct control_breakpoint *found = NULL;
 
 	for (size_t i = 0; table && i < table->items.count; i++) {
@@ -40,8 +40,7 @@ struct control_breakpoint *control_user_breakpoint(const struct control *control
 
 int control_breakpoint_at(const struct control *control, unsigned id, uint64_t address)
 {
-	if (!control_task(control, id) || !control->tasks.items[id - 1]->task ||
-	    !control->tasks.items[id - 1]->task->space)
+	if (!control_task(control, id) || !control_lives(control->tasks.items[id - 1]))
 		return 0;
 
 	const struct control_breakpoint *found =
@@ -56,27 +55,6 @@ const struct control_breakpoint *control_breakpoints(const struct control *contr
 	return control->breakpoints.items;
 }
 
-/* Out of every space that has it. */
-static void remove_everywhere(struct control *control, const struct control_breakpoint *gone)
-{
-	uint64_t address = gone->address;
-
-	control_points_remove(control, gone->number, address);
-	if (gone->watch)
-		return;
-	for (size_t i = 0; i < control->tasks.count; i++) {
-		struct controlled *task = control->tasks.items[i];
-
-		if (!task->task || !task->task->space)
-			continue;
-		/* One that was taken out for a step must not come back. */
-		if (task->is_lifted && task->lifted == address)
-			control_put_back(task);
-		space_breakpoint_remove(control_space(task), address, BREAKPOINT_USER);
-	}
-	vector_push(&control->removed, address);
-}
-
 struct error *control_breakpoint_delete(struct control *control, int number)
 {
 	struct control_breakpoint *known = by_number(control, number);
@@ -87,7 +65,7 @@ struct error *control_breakpoint_delete(struct control *control, int number)
 	struct control_breakpoint gone = *known;
 
 	vector_remove(&control->breakpoints, known - control->breakpoints.items);
-	remove_everywhere(control, &gone);
+	control->backend->points_remove(control, &gone);
 	return NULL;
 }
 
@@ -108,7 +86,7 @@ struct error *control_breakpoint_toggle(struct control *control, unsigned id, co
 		*number = -known->number;
 		return control_breakpoint_delete(control, known->number);
 	}
-	error = control_point_add(task, place.address, control->last_number + 1);
+	error = control->backend->point_add(task, place.address, control->last_number + 1);
 	if (error && error->code == ERROR_FAULT) {
 		error_destroy(error);
 		return error_create(ERROR_FAULT, 0, NULL, "no breakpoint at 0x%llx: nothing can be written there",
@@ -137,7 +115,7 @@ struct error *control_watch(struct control *control, unsigned id, uint64_t addre
 		return error_create(ERROR_INPUT, 0, NULL,
 				    "a watchpoint has 1, 2, 4 or 8 bytes at a multiple of that, not %u at 0x%llx", size,
 				    (unsigned long long)address);
-	error = control_point_watch(task, address, size, control->last_number + 1);
+	error = control->backend->point_watch(task, address, size, control->last_number + 1);
 	if (error)
 		return error;
 	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)address);

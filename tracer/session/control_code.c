@@ -109,7 +109,7 @@ struct error *control_disassemble(struct control *control, unsigned id, uint64_t
 
 	*got = *index = 0;
 	if (!error)
-		error = ptrace_registers(task->task->tid, &registers);
+		error = control_task_registers(task, &registers);
 	if (!error)
 		error = disassembler_of(control, registers.abi, &code.disassembler);
 	if (error)

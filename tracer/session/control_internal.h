@@ -52,8 +52,32 @@ struct controlled {
 	struct stack *stack; /* what control_stack gave; NULL: nothing yet */
 };
 
+/* What is done otherwise to a task of this machine (control_go.c) than to one in a guest (control_guest.c). */
+struct control_backend {
+	/* Its space, to be read now, and its registers. */
+	struct space *(*space)(const struct controlled *task);
+	struct error *(*registers)(struct controlled *task, struct registers *registers);
+	/* The actions of a plan, carried out from where it is held on: one instruction; until a breakpoint. Their ends
+	 * are told to control_advance. */
+	void (*execute)(struct controlled *task);
+	void (*run)(struct controlled *task);
+	/* Holds a task that runs (`interrupt` is set) as soon as that can be. */
+	struct error *(*interrupt)(struct controlled *task);
+	bool (*goes_with)(const struct controlled *one, const struct controlled *other); /* when it is let go */
+	void (*let_go)(struct controlled *task);
+	void (*kill)(struct controlled *task);
+	/* Breakpoints: for a step, the task's own; the user's; a watchpoint; and the end of the user's. */
+	struct error *(*passing_add)(struct controlled *task, uint64_t address);
+	void (*passing_remove)(struct controlled *task, uint64_t address);
+	struct error *(*point_add)(struct controlled *task, uint64_t address, int number);
+	struct error *(*point_watch)(struct controlled *task, uint64_t address, unsigned size, int number);
+	void (*points_remove)(struct control *control, const struct control_breakpoint *gone);
+};
+extern const struct control_backend control_ptrace;
+
 struct control {
 	struct session *session;
+	const struct control_backend *backend;
 	struct capture *capture; /* without a memo */
 	void (*changed)(void *context, unsigned id);
 	void *context;
@@ -76,21 +100,26 @@ void control_abandon(struct controlled *task);
 bool control_awaits_fork(const struct controlled *task);
 /* Its space, to be read and written through it. */
 struct space *control_space(const struct controlled *task);
+struct error *control_task_registers(struct controlled *task, struct registers *registers);
+/* Is it there still: neither ended nor let go? */
+bool control_lives(const struct controlled *task);
 /* Logs an error and frees it; a task that died is no news. */
 void control_complain(struct controlled *task, struct error *error);
+
+/* --- control_plan.c --- */
+struct error *control_begin(struct controlled *task, enum step_kind kind, unsigned frame, uint64_t address);
+/* The plan's action was carried out. */
+void control_advance(struct controlled *task);
+/* Takes the plan's breakpoint out. */
+void control_clear_until(struct controlled *task);
 
 /* --- control_go.c --- */
 /* Lets it run to the next stop, over a breakpoint under its pc. */
 void control_run(struct controlled *task);
-/* The plan's action was carried out. */
-void control_advance(struct controlled *task);
 /* Goes on with what it was about, after a stop that meant nothing to it. */
 void control_carry_on(struct controlled *task);
 /* Is the instruction at `address` one that enters the kernel? */
 bool control_system_call_at(struct controlled *task, uint64_t address);
-/* Takes the plan's breakpoint out. */
-void control_clear_until(struct controlled *task);
-struct error *control_begin(struct controlled *task, enum step_kind kind, unsigned frame, uint64_t address);
 
 /* --- control_lift.c --- */
 /* Takes out what lies under the pc, so that the instruction beneath can be executed; whoever else runs in that memory
@@ -108,7 +137,7 @@ void control_passing_remove(struct controlled *task, uint64_t address);
 /* The user's; of hardware ones all threads of the process have a copy, children too. */
 struct error *control_point_add(struct controlled *task, uint64_t address, int number);
 struct error *control_point_watch(struct controlled *task, uint64_t address, unsigned size, int number);
-void control_points_remove(struct control *control, int number, uint64_t address);
+void control_points_remove(struct control *control, const struct control_breakpoint *gone);
 void control_points_inherit(struct controlled *task, const struct controlled *parent);
 void control_points_close(struct controlled *task);
 /* A hardware one; NULL: there is none. */

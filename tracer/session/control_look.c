@@ -11,7 +11,7 @@ struct error *control_registers(struct control *control, unsigned id, struct reg
 	struct controlled *task;
 	struct error *error = control_held(control, id, &task);
 
-	return error ? error : ptrace_registers(task->task->tid, registers);
+	return error ? error : control_task_registers(task, registers);
 }
 
 struct error *control_read(struct control *control, unsigned id, uint64_t address, void *bytes, size_t size,
@@ -60,7 +60,7 @@ struct error *control_stack(struct control *control, unsigned id, const struct s
 
 	*stack = NULL;
 	if (!error && !task->stack) {
-		error = ptrace_registers(task->task->tid, &registers);
+		error = control_task_registers(task, &registers);
 		if (!error) {
 			struct capture_hint hint = hint_at(task, &registers);
 
@@ -90,7 +90,7 @@ static const struct module *module_at(struct controlled *task, uint64_t address)
 		return module;
 	/* A library that was loaded since. */
 	error_destroy(space_refresh_modules(control_space(task), &changed));
-	return changed ? module_map_find(task->task->space->modules, address) : NULL;
+	return changed ? module_map_find(control_space(task)->modules, address) : NULL;
 }
 
 static void fill_place(struct controlled *task, uint64_t address, struct control_place *place)
@@ -165,7 +165,7 @@ static bool parse_address(struct controlled *task, const char *what, uint64_t *a
 	if (*what == '*')
 		what++;
 	if (!strncmp(what, "pc", 2)) {
-		struct error *error = ptrace_registers(task->task->tid, &registers);
+		struct error *error = control_task_registers(task, &registers);
 
 		if (error) {
 			error_destroy(error);
@@ -279,7 +279,7 @@ static struct error *view_registers(void *context, struct registers *registers)
 {
 	struct controlled *task = context;
 
-	return ptrace_registers(task->task->tid, registers);
+	return control_task_registers(task, registers);
 }
 
 static struct error *view_read(void *context, uint64_t address, void *bytes, size_t size)
@@ -302,7 +302,7 @@ static bool view_caller(void *context, unsigned frame, uint64_t *pc, uint64_t *s
 {
 	struct controlled *task = context;
 	struct registers registers;
-	struct error *error = ptrace_registers(task->task->tid, &registers);
+	struct error *error = control_task_registers(task, &registers);
 
 	if (error) {
 		error_destroy(error);

@@ -68,6 +68,14 @@ void control_passing_remove(struct controlled *task, uint64_t address)
 		remove_hardware(task, 0, address);
 }
 
+static void remove_from_all(struct control *control, int number, uint64_t address)
+{
+	for (size_t i = 0; i < control->tasks.count; i++) {
+		if (control->tasks.items[i]->task)
+			remove_hardware(control->tasks.items[i], number, address);
+	}
+}
+
 /* All threads of its process are stopped by it, as by an int3. */
 static struct error *add_to_threads(struct controlled *task, const struct hardware_point *wanted)
 {
@@ -81,7 +89,7 @@ static struct error *add_to_threads(struct controlled *task, const struct hardwa
 			continue;
 		error = add_hardware(other, wanted->kind, wanted->address, wanted->size, wanted->number);
 		if (error) {
-			control_points_remove(control, wanted->number, wanted->address);
+			remove_from_all(control, wanted->number, wanted->address);
 			return error;
 		}
 	}
@@ -104,10 +112,23 @@ struct error *control_point_watch(struct controlled *task, uint64_t address, uns
 	return add_to_threads(task, &point);
 }
 
-void control_points_remove(struct control *control, int number, uint64_t address)
+/* Out of every space that has it. */
+void control_points_remove(struct control *control, const struct control_breakpoint *gone)
 {
+	uint64_t address = gone->address;
+
+	remove_from_all(control, gone->number, address);
+	if (gone->watch)
+		return;
 	for (size_t i = 0; i < control->tasks.count; i++) {
-		if (control->tasks.items[i]->task)
-			remove_hardware(control->tasks.items[i], number, address);
+		struct controlled *task = control->tasks.items[i];
+
+		if (!task->task || !task->task->space)
+			continue;
+		/* One that was taken out for a step must not come back. */
+		if (task->is_lifted && task->lifted == address)
+			control_put_back(task);
+		space_breakpoint_remove(control_space(task), address, BREAKPOINT_USER);
 	}
+	vector_push(&control->removed, address);
 }
