@@ -64,8 +64,11 @@ struct control_task {
 	int number;             /* breakpoint, watchpoint or signal */
 	bool ret_known;         /* `ret` is what its last call of the fork family returned */
 	int64_t ret;
-	bool in_vfork; /* it runs, and does not go on before its child has executed a program or ended */
-	bool signaled; /* CONTROL_ENDED: `status` is a signal's number, else the exit status */
+	bool in_kernel;         /* it stands in the kernel (a guest's): no other task goes on before it is out of it */
+	bool in_vfork;          /* it runs, and does not go on before its child has executed a program or ended */
+	unsigned kernel_frames; /* of control_stack, from the innermost on: the kernel's */
+	enum entry_kind entry;  /* how it came there */
+	bool signaled;          /* CONTROL_ENDED: `status` is a signal's number, else the exit status */
 	int status;
 	unsigned long stops; /* how often it was held: what was read of it is valid while this stays the same */
 };
@@ -89,7 +92,8 @@ struct error *control_registers(struct control *control, unsigned id, struct reg
 struct error *control_read(struct control *control, unsigned id, uint64_t address, void *bytes, size_t size,
 			   size_t *got);
 
-/* The user's stack, innermost frame first. Borrowed until the task goes on. */
+/* The stack, innermost frame first. Borrowed until the task goes on. Of a task that stands in a guest's kernel: the
+ * kernel's frames, as many as control_task.kernel_frames tells from then on, and the user's. */
 struct error *control_stack(struct control *control, unsigned id, const struct stack **stack);
 
 /* Where an address lies. Strings live as long as the session. */
@@ -130,14 +134,14 @@ struct error *control_disassemble(struct control *control, unsigned id, uint64_t
 /* --- going on --- */
 
 enum control_step {
-	CONTROL_STEP_INSTRUCTION, /* one, into a call; a system call is one */
+	CONTROL_STEP_INSTRUCTION, /* one, into a call; a system call is one, but in a guest, where it leads into it */
 	CONTROL_NEXT_INSTRUCTION, /* one, over a call */
 	CONTROL_STEP_LINE,        /* to the start of another source line, into a call whose function has lines */
 	CONTROL_NEXT_LINE,        /* the same, over calls */
 	CONTROL_FINISH,           /* until the selected frame's function has returned; `frame` counts physical frames */
 	CONTROL_RUN_TO,           /* to `address`, in this task */
-	CONTROL_INTO_KERNEL, /* to the first instruction of the kernel: refused, the running one cannot be stopped */
-	CONTROL_RUN_TO_FORK, /* until a fork of this task's process has returned: both are held then */
+	CONTROL_INTO_KERNEL,      /* to the kernel's first instruction, of the next system call: in a guest alone */
+	CONTROL_RUN_TO_FORK,      /* until a fork of this task's process has returned: both are held then */
 };
 
 struct control_request {

@@ -48,9 +48,13 @@ static struct error *find_kernel(const struct options *options, char **path)
  */
 static void write_output(void *context, int fd, const void *bytes, size_t size)
 {
+	const struct guest_streams *streams = context;
 	const char *at = bytes;
 
-	(void)context;
+	if (streams->output) {
+		streams->output(streams->context, fd, bytes, size);
+		return;
+	}
 	while (size) {
 		ssize_t put = write(fd, at, size);
 
@@ -69,17 +73,20 @@ static void write_output(void *context, int fd, const void *bytes, size_t size)
 	}
 }
 
-/* SIGCHLD and SIGIO come for other reasons. */
+/* Some come for other reasons. */
 static bool wants_end(void *context)
 {
-	const int *signals = context;
+	static const uint32_t other[] = {SIGCHLD, SIGIO, SIGWINCH, SIGTSTP};
+	const struct guest_streams *streams = context;
 	struct signalfd_siginfo info;
+	bool wanted = false;
 
-	while (read(*signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo != SIGCHLD && info.ssi_signo != SIGIO)
-			return true;
+	while (!wanted && read(streams->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		wanted = true;
+		for (size_t i = 0; i < sizeof(other) / sizeof(*other); i++)
+			wanted = wanted && info.ssi_signo != other[i];
 	}
-	return false;
+	return wanted;
 }
 
 static const char *variable(char *const *environment, const char *name)
@@ -94,7 +101,7 @@ static const char *variable(char *const *environment, const char *name)
 }
 
 struct error *guest_run_start(struct session *session, const struct options *options, const char *program,
-			      char *const *environment, int signals)
+			      char *const *environment, struct guest_streams *streams)
 {
 	_cleanup_free_ char *qemu = NULL, *kernel = NULL, *cache = cache_directory();
 	_cleanup_free_ char *path = realpath(program, NULL), *directory = getcwd(NULL, 0);
@@ -122,10 +129,10 @@ struct error *guest_run_start(struct session *session, const struct options *opt
 	    .files = options->guest.files.items,
 	    .file_count = options->guest.files.count,
 	    .timeout_ms = READY_TIMEOUT_MS,
-	    .input = STDIN_FILENO,
+	    .input = streams->input,
 	    .output = write_output,
 	    .interrupted = wants_end,
-	    .context = &signals,
+	    .context = streams,
 	};
 
 	return session_start_guest(session, &request);

@@ -39,6 +39,7 @@ struct run {
 	char **environment;             /* likewise */
 	int signals;                    /* signalfd */
 	int interrupts;                 /* how often the user asked to end */
+	struct guest_streams streams;   /* a guest's */
 	struct kernel_symbols *symbols; /* --kallsyms, until the session has them; else NULL */
 };
 
@@ -158,8 +159,10 @@ static struct error *start(struct run *run)
 
 	if (error)
 		return error;
-	if (run->options.kernel == KERNEL_GUEST)
-		return guest_run_start(run->session, &run->options, path, run->environment, run->signals);
+	if (run->options.kernel == KERNEL_GUEST) {
+		run->streams = (struct guest_streams){.signals = run->signals, .input = STDIN_FILENO};
+		return guest_run_start(run->session, &run->options, path, run->environment, &run->streams);
+	}
 
 	struct start_request request = {
 	    .path = path,

@@ -236,9 +236,11 @@ static void subject_check(const struct argp_state *state, const struct options *
 		from_check(state, options);
 		return;
 	}
-	if (options->interactive && (options->guest.stub || options->kernel == KERNEL_GUEST))
-		argp_failure(state, EXIT_FORKTRACE, 0,
-			     "--interactive steps programs of this machine: a guest's are traced without it");
+	if (options->interactive && options->guest.stub)
+		argp_failure(
+		    state, EXIT_FORKTRACE, 0,
+		    "--interactive and --gdb exclude one another: programs are stepped here, and in a guest of "
+		    "forktrace's own (-g)");
 	if (options->guest.stub) {
 		stub_check(state, options);
 		return;

@@ -89,6 +89,10 @@ static void test_interactive(void **state)
 	assert_string_equal(parsed.options.source_path, "/a:/b");
 	assert_string_equal(parsed.options.command[1], "-i");
 	options_deinit(&parsed.options);
+	parse(&parsed, "-i -g prog");
+	assert_true(parsed.options.interactive);
+	assert_int_equal(parsed.options.kernel, KERNEL_GUEST);
+	options_deinit(&parsed.options);
 	parse(&parsed, "prog -i");
 	assert_false(parsed.options.interactive);
 	options_deinit(&parsed.options);
@@ -196,9 +200,8 @@ static const struct {
     {"--max-frames=\033[2J ls", "--max-frames: '\\x1b[2J' is not valid; allowed: a number from 1 to 65536"},
     {"--keys=k ls", "--keys and --source-path go with --interactive (-i)"},
     {"--source-path=/src ls", "--keys and --source-path go with --interactive (-i)"},
-    {"-i -g ls", "--interactive steps programs of this machine: a guest's are traced without it"},
     {"-i --gdb=localhost:1234 --kallsyms=f",
-     "--interactive steps programs of this machine: a guest's are traced without it"},
+     "--interactive and --gdb exclude one another: programs are stepped here, and in a guest of forktrace's own (-g)"},
     {"-i", "nothing to trace: give a PROGRAM or --attach=PID (forktrace --help tells more)"},
     {"--from=", "--from: '' is not valid; allowed: the path of a file, or - for standard input"},
     {"--from=r ls", "--from traces nothing: it goes without PROGRAM, --attach and --gdb"},

@@ -4,6 +4,7 @@
 
 #include "session/control_hooks.h"
 #include "session/control_internal.h"
+#include "session/guest_internal.h"
 #include "target/breakpoints.h"
 
 struct control *control_create(struct session *session)
@@ -37,6 +38,7 @@ void control_destroy(struct control *control)
 	disassembler_destroy(control->disassemblers[0]);
 	disassembler_destroy(control->disassemblers[1]);
 	capture_destroy(control->capture);
+	control_guest_end(control);
 	free(control);
 }
 
@@ -109,7 +111,7 @@ struct error *control_task_registers(struct controlled *task, struct registers *
 
 bool control_lives(const struct controlled *task)
 {
-	return task->task;
+	return task->task || task->guest;
 }
 
 void control_complain(struct controlled *task, struct error *error)
@@ -121,8 +123,14 @@ void control_complain(struct controlled *task, struct error *error)
 
 static void refresh(struct controlled *task)
 {
-	task->shown.abi = task->task->abi;
-	memcpy(task->shown.comm, task->task->comm, COMM_SIZE);
+	if (task->guest) {
+		memcpy(task->shown.comm, task->guest->comm, COMM_SIZE);
+		task->shown.pid = task->guest->pid;
+		task->shown.tid = task->guest->tid;
+	} else if (task->task) {
+		task->shown.abi = task->task->abi;
+		memcpy(task->shown.comm, task->task->comm, COMM_SIZE);
+	}
 }
 
 bool control_awaits_fork(const struct controlled *task)
@@ -136,33 +144,39 @@ bool control_awaits_fork(const struct controlled *task)
 	return false;
 }
 
+struct controlled *control_add(struct control *control, const struct controlled *creator,
+			       const struct control_task *shown)
+{
+	struct controlled *fresh = memory_alloc(sizeof(*fresh));
+
+	fresh->control = control;
+	fresh->shown = *shown;
+	fresh->shown.id = (unsigned)control->tasks.count + 1;
+	fresh->shown.parent = creator ? creator->shown.id : 0;
+	vector_push(&control->tasks, fresh);
+	return fresh;
+}
+
 void control_task_added(struct control *control, struct task *task, const struct task *parent, bool attached)
 {
 	if (!control)
 		return;
 
-	struct controlled *fresh = memory_alloc(sizeof(*fresh));
 	const struct controlled *creator = parent ? parent->controlled : NULL;
+	struct controlled *fresh = control_add(
+	    control, creator,
+	    &(struct control_task){
+		.pid = task->tgid, .tid = task->tid, .thread = task->tid != task->tgid, .state = CONTROL_RUNNING});
 
-	fresh->control = control;
 	fresh->task = task;
 	fresh->attached = creator ? creator->attached : attached;
 	fresh->newborn = creator != NULL;
 	fresh->starting = !creator && !attached;
 	fresh->interrupt = !creator && attached;
-	fresh->shown = (struct control_task){
-	    .id = (unsigned)control->tasks.count + 1,
-	    .parent = creator ? creator->shown.id : 0,
-	    .pid = task->tgid,
-	    .tid = task->tid,
-	    .thread = task->tid != task->tgid,
-	    .state = CONTROL_RUNNING,
-	};
 	refresh(fresh);
 	/* A thread that were held would keep those that wait for it. */
 	fresh->hold_born = creator && !fresh->shown.thread && (creator->planned || control_awaits_fork(creator));
 	task->controlled = fresh;
-	vector_push(&control->tasks, fresh);
 	control_changed(fresh);
 }
 
@@ -171,6 +185,8 @@ void control_task_added(struct control *control, struct task *task, const struct
 void control_abandon(struct controlled *task)
 {
 	control_clear_until(task);
+	if (task->control->backend->abandon)
+		task->control->backend->abandon(task);
 	task->planned = task->executing = task->through_call = task->hopping = false;
 	task->to_fork = task->interrupt = false;
 	task->held_as = CONTROL_STOP_NONE;
@@ -180,8 +196,10 @@ void control_hold(struct controlled *task, enum control_stop stop, int number)
 {
 	control_abandon(task);
 	control_drop_stack(task);
-	task_refresh_comm(task->task);
+	if (task->task)
+		task_refresh_comm(task->task);
 	refresh(task);
+	task->shown.in_kernel = task->control->backend->in_kernel && task->control->backend->in_kernel(task);
 	task->starting = false;
 	task->shown.state = CONTROL_HELD;
 	task->shown.stop = stop;

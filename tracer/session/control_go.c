@@ -137,6 +137,8 @@ static struct error *registers_of(struct controlled *task, struct registers *reg
 const struct control_backend control_ptrace = {
     .space = space_of,
     .registers = registers_of,
+    .stack = control_user_stack,
+    .caller = control_user_caller,
     .execute = execute,
     .run = control_run,
     .interrupt = interrupt,

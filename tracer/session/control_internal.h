@@ -43,6 +43,18 @@ struct controlled {
 	uint64_t until;
 	bool creeping; /* goes to `until` instruction by instruction: no breakpoint is to be had */
 
+	/* In a guest (control_guest.h). */
+	struct guest_task *guest;  /* the session's; NULL: it is none, has ended, or was let go */
+	struct registers standing; /* where it was seen last */
+	uint64_t cr3;              /* its page table */
+	bool wants_step;           /* goes on by one instruction */
+	bool into_kernel;          /* CONTROL_INTO_KERNEL */
+	bool hold_first;           /* is held at its first instruction, which is the kernel's */
+	bool leaving;              /* was let go, and is to be put back before it goes */
+	bool parked, called;       /* waits in the loop; and is stopped where it wakes: at `wakes` */
+	uint64_t wakes;
+	uint64_t detour, detour_sp; /* where it comes back to, from a call or an exception; 0: it is on none */
+
 	bool single;  /* resumed for one instruction */
 	bool hopping; /* steps off a breakpoint, to run on */
 	bool is_lifted;
@@ -57,15 +69,27 @@ struct control_backend {
 	/* Its space, to be read now, and its registers. */
 	struct space *(*space)(const struct controlled *task);
 	struct error *(*registers)(struct controlled *task, struct registers *registers);
+	/* Its stack, and where a frame returns to: as in control_stack, and as in step_view. */
+	struct error *(*stack)(struct controlled *task, struct stack **stack);
+	bool (*caller)(struct controlled *task, unsigned frame, uint64_t *pc, uint64_t *sp);
+	/* The kernel's half; NULL: it is not seen. False: the address is none of the kernel's; there is no such symbol;
+	 * there is no line. */
+	bool (*in_kernel)(const struct controlled *task);
+	bool (*kernel_place)(struct controlled *task, uint64_t address, struct control_place *place);
+	bool (*kernel_find)(struct controlled *task, const char *symbol, uint64_t *address);
+	bool (*kernel_line)(struct controlled *task, uint64_t address, struct step_line *line);
 	/* The actions of a plan, carried out from where it is held on: one instruction; until a breakpoint. Their ends
 	 * are told to control_advance. */
 	void (*execute)(struct controlled *task);
 	void (*run)(struct controlled *task);
+	/* Lets it run to the kernel's first instruction. NULL: that cannot be stopped. */
+	struct error *(*into_kernel)(struct controlled *task);
 	/* Holds a task that runs (`interrupt` is set) as soon as that can be. */
 	struct error *(*interrupt)(struct controlled *task);
 	bool (*goes_with)(const struct controlled *one, const struct controlled *other); /* when it is let go */
 	void (*let_go)(struct controlled *task);
-	void (*kill)(struct controlled *task);
+	void (*kill)(struct controlled *task);    /* NULL: it ends with the machine */
+	void (*abandon)(struct controlled *task); /* of what it was about nothing is left; NULL: nothing to be done */
 	/* Breakpoints: for a step, the task's own; the user's; a watchpoint; and the end of the user's. */
 	struct error *(*passing_add)(struct controlled *task, uint64_t address);
 	void (*passing_remove)(struct controlled *task, uint64_t address);
@@ -86,10 +110,14 @@ struct control {
 	VECTOR(struct control_breakpoint) breakpoints;
 	VECTOR(uint64_t) removed; /* addresses of breakpoints that a task may just have run into */
 	int last_number;
+	struct control_machine *machine;       /* the guest; NULL: tasks of this machine */
 	struct disassembler *disassemblers[2]; /* i386, x86_64 */
 };
 
 /* --- control.c: the table of tasks, and holding --- */
+/* A new task of the table, of which `shown` tells; its id and its parent's are given. */
+struct controlled *control_add(struct control *control, const struct controlled *creator,
+			       const struct control_task *shown);
 /* A held task; else an error for the user, and NULL. */
 struct error *control_held(const struct control *control, unsigned id, struct controlled **task);
 void control_changed(struct controlled *task);
@@ -112,6 +140,10 @@ struct error *control_begin(struct controlled *task, enum step_kind kind, unsign
 void control_advance(struct controlled *task);
 /* Takes the plan's breakpoint out. */
 void control_clear_until(struct controlled *task);
+
+/* --- control_stops.c --- */
+/* A call of the fork family is over in the process that made it. */
+void control_fork_returned(struct controlled *known, int64_t result);
 
 /* --- control_go.c --- */
 /* Lets it run to the next stop, over a breakpoint under its pc. */
@@ -143,7 +175,13 @@ void control_points_close(struct controlled *task);
 /* A hardware one; NULL: there is none. */
 const struct hardware_point *control_point_at(const struct controlled *task, uint64_t address);
 
+/* --- control_guest.c --- */
+void control_guest_end(struct control *control);
+
 /* --- control_look.c --- */
+/* The user's stack, by ptrace. */
+struct error *control_user_stack(struct controlled *task, struct stack **stack);
+bool control_user_caller(struct controlled *task, unsigned frame, uint64_t *pc, uint64_t *sp);
 struct step_view control_view(struct controlled *task);
 void control_drop_stack(struct controlled *task);
 /* The program's main, or its entry point. False: neither is known. */

@@ -43,6 +43,7 @@ void control_drop_stack(struct controlled *task)
 {
 	stack_unref(task->stack);
 	task->stack = NULL;
+	task->shown.kernel_frames = 0;
 }
 
 /* Behind a system-call instruction libc's clone stubs have no call frame information. */
@@ -52,21 +53,27 @@ static struct capture_hint hint_at(struct controlled *task, const struct registe
 					 control_system_call_at(task, registers_pc(registers) - SYSTEM_CALL_SIZE)};
 }
 
+struct error *control_user_stack(struct controlled *task, struct stack **stack)
+{
+	struct registers registers;
+	struct error *error = control_task_registers(task, &registers);
+
+	if (error)
+		return error;
+
+	struct capture_hint hint = hint_at(task, &registers);
+
+	return capture_stack(task->control->capture, control_space(task), &registers, &hint, stack);
+}
+
 struct error *control_stack(struct control *control, unsigned id, const struct stack **stack)
 {
 	struct controlled *task;
-	struct registers registers;
 	struct error *error = control_held(control, id, &task);
 
 	*stack = NULL;
-	if (!error && !task->stack) {
-		error = control_task_registers(task, &registers);
-		if (!error) {
-			struct capture_hint hint = hint_at(task, &registers);
-
-			error = capture_stack(control->capture, control_space(task), &registers, &hint, &task->stack);
-		}
-	}
+	if (!error && !task->stack)
+		error = control->backend->stack(task, &task->stack);
 	if (!error)
 		*stack = task->stack;
 	return error;
@@ -95,10 +102,14 @@ static const struct module *module_at(struct controlled *task, uint64_t address)
 
 static void fill_place(struct controlled *task, uint64_t address, struct control_place *place)
 {
+	const struct control_backend *backend = task->control->backend;
 	struct string_pool *pool = task->control->session->pool;
-	const struct module *module = module_at(task, address);
+	const struct module *module;
 	struct line_place line;
 
+	if (backend->kernel_place && backend->kernel_place(task, address, place))
+		return;
+	module = module_at(task, address);
 	*place = (struct control_place){.address = address};
 	if (!module)
 		return;
@@ -266,7 +277,8 @@ struct error *control_find(struct control *control, unsigned id, const char *wha
 	if (error)
 		return error;
 	if (!parse_address(task, what, &address) && !find_line(modules, what, &address) &&
-	    !find_symbol(modules, what, &address))
+	    !find_symbol(modules, what, &address) &&
+	    !(control->backend->kernel_find && control->backend->kernel_find(task, what, &address)))
 		return error_create(ERROR_NOT_FOUND, 0, NULL,
 				    "nothing is called '%s' here: give a function, FILE:LINE or an address", what);
 	fill_place(task, address, place);
@@ -289,9 +301,14 @@ static struct error *view_read(void *context, uint64_t address, void *bytes, siz
 
 static bool view_line(void *context, uint64_t address, struct step_line *line)
 {
-	const struct module *module = module_at(context, address);
+	const struct control_backend *backend = ((struct controlled *)context)->control->backend;
+	struct control_place in_kernel;
+	const struct module *module;
 	struct line_place place;
 
+	if (backend->kernel_place && backend->kernel_place(context, address, &in_kernel))
+		return backend->kernel_line(context, address, line);
+	module = module_at(context, address);
 	if (!module || !lines_at(module->file, address - module->start, &place))
 		return false;
 	step_line_init(line, &place, module->start);
@@ -300,7 +317,11 @@ static bool view_line(void *context, uint64_t address, struct step_line *line)
 
 static bool view_caller(void *context, unsigned frame, uint64_t *pc, uint64_t *sp)
 {
-	struct controlled *task = context;
+	return ((struct controlled *)context)->control->backend->caller(context, frame, pc, sp);
+}
+
+bool control_user_caller(struct controlled *task, unsigned frame, uint64_t *pc, uint64_t *sp)
+{
 	struct registers registers;
 	struct error *error = control_task_registers(task, &registers);
 

@@ -1,5 +1,6 @@
 /* What a held task is asked for, as a plan, and the plan's actions: the same for every backend. */
 #include "session/control_internal.h"
+#include "session/guest_session.h"
 
 /* --- plans --- */
 
@@ -131,14 +132,16 @@ struct error *control_go(struct control *control, unsigned id, const struct cont
 
 	if (error)
 		return error;
-	if (request->step == CONTROL_INTO_KERNEL)
+	if (request->step == CONTROL_INTO_KERNEL && !control->backend->into_kernel)
 		return error_create(ERROR_UNSUPPORTED, 0, NULL,
-				    "the running kernel cannot be stopped: what a guest's does at a fork is shown by "
-				    "forktrace --kernel=guest, without --interactive");
-	if (request->step != CONTROL_RUN_TO_FORK)
+				    "the running kernel cannot be stopped: a guest's can, with --kernel=guest (-g)");
+	if (request->step != CONTROL_RUN_TO_FORK && request->step != CONTROL_INTO_KERNEL)
 		return control_begin(task, kinds[request->step], request->frame, request->address);
+	error = request->step == CONTROL_INTO_KERNEL ? control->backend->into_kernel(task) : NULL;
+	if (error)
+		return error;
 	begin_to_run(task);
-	task->to_fork = true;
+	task->to_fork = request->step == CONTROL_RUN_TO_FORK;
 	task->control->backend->run(task);
 	return NULL;
 }
@@ -210,6 +213,10 @@ void control_detach_all(struct control *control)
 
 void control_kill_all(struct control *control)
 {
+	if (control->machine) {
+		session_stop_guest(control->session, "forktrace was asked to end");
+		return;
+	}
 	for (size_t i = 0; i < control->tasks.count; i++) {
 		struct controlled *task = control->tasks.items[i];
 

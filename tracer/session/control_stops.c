@@ -290,12 +290,8 @@ void control_forking(struct task *parent, bool vfork)
 	control_changed(known);
 }
 
-void control_returned(struct task *parent, int64_t result)
+void control_fork_returned(struct controlled *known, int64_t result)
 {
-	struct controlled *known = parent->controlled;
-
-	if (!known)
-		return;
 	known->shown.in_vfork = false;
 	known->shown.ret_known = true;
 	known->shown.ret = result;
@@ -310,6 +306,12 @@ void control_returned(struct task *parent, int64_t result)
 		if (control->tasks.items[i]->shown.pid == known->shown.pid)
 			control->tasks.items[i]->to_fork = false;
 	}
+}
+
+void control_returned(struct task *parent, int64_t result)
+{
+	if (parent->controlled)
+		control_fork_returned(parent->controlled, result);
 }
 
 bool control_resume(struct task *task, int signal)

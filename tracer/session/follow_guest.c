@@ -37,6 +37,8 @@ bool guest_now(struct guest_follow *follow, uint64_t *ns)
 
 void guest_breakpoint(struct guest_follow *follow, uint64_t address, bool on)
 {
+	if (!follow->stub)
+		return;
 	session_report(follow->session, NULL,
 		       on ? gdbstub_breakpoint_add(follow->stub, address)
 			  : gdbstub_breakpoint_remove(follow->stub, address));
@@ -129,7 +131,7 @@ static struct error *on_stop(struct guest_follow *follow, const struct gdbstub_s
 		return error;
 	on_registers(follow, &registers);
 	guest_set_places(follow);
-	return gdbstub_resume(follow->stub);
+	return control_guest_stopped(follow->session->control, stop, &registers) ? NULL : gdbstub_resume(follow->stub);
 }
 
 /* --- what PID 1 says --- */
@@ -242,6 +244,48 @@ static struct error *pass_input(struct guest_follow *follow)
 	return guest_send_input(follow->guest, bytes, got > 0 ? (size_t)got : 0);
 }
 
+/* --- looking at it while it runs --- */
+
+struct error *guest_await_stop(struct guest_follow *follow, struct gdbstub_stop *stop)
+{
+	enum { SLICE_MS = 5, SLICES = 2000 };
+	struct error *error = NULL;
+
+	/* With its output unread the machine stands still, and its stub with it. */
+	for (int i = 0; i < SLICES; i++) {
+		bool any = false;
+
+		error_destroy(error);
+		error = gdbstub_wait(follow->stub, SLICE_MS, stop);
+		if (!error || error->sys_errno != ETIMEDOUT)
+			return error;
+
+		struct error *lost = take_messages(follow, &any);
+
+		if (lost) {
+			error_destroy(error);
+			return lost;
+		}
+	}
+	return error;
+}
+
+void guest_kick(struct guest_follow *follow)
+{
+	uint64_t one = 1;
+
+	if (follow->kick >= 0 && write(follow->kick, &one, sizeof(one)) < 0)
+		return; /* it is kicked already */
+}
+
+static void take_kick(const struct guest_follow *follow)
+{
+	uint64_t count;
+
+	if (follow->kick >= 0 && read(follow->kick, &count, sizeof(count)) < 0)
+		return; /* none */
+}
+
 /* --- the loop's step --- */
 
 static struct error *step(struct guest_follow *follow, bool *any)
@@ -255,6 +299,9 @@ static struct error *step(struct guest_follow *follow, bool *any)
 		error = pass_input(follow);
 	if (error || follow->done)
 		return error;
+	take_kick(follow);
+	if (control_guest_queued(follow->session->control, &stop))
+		return on_stop(follow, &stop);
 	error = gdbstub_stopped(follow->stub, &stop, &stopped);
 	if (error || !stopped)
 		return error;
@@ -268,6 +315,7 @@ static void end(struct guest_follow *follow)
 	struct guest_task *task;
 
 	follow->done = true;
+	control_guest_over(follow->session->control);
 	for (size_t i = 0; (task = map_next(&follow->tasks, &i));)
 		guest_fork_lost(follow, task, follow->end_reason ? follow->end_reason : "its end was not seen");
 	/* Nothing of ours may run on while the report is written, and all of somebody else's shall. */

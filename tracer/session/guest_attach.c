@@ -168,7 +168,7 @@ struct error *session_attach_guest(struct session *session, const struct guest_a
 	follow->foreign->address = string_intern(session->pool, request->address);
 	follow->foreign->fd = -1;
 	follow->symbols = request->symbols;
-	follow->epoll = -1;
+	follow->epoll = follow->kick = -1;
 	session->guest = follow;
 	for (size_t i = 0; !error && i < request->file_count; i++)
 		error = guest_files_add(&follow->files, request->files[i]);

@@ -25,79 +25,6 @@ static bool read_words(const struct guest_follow *follow, uint64_t address, uint
 	return !error;
 }
 
-/* --- which task runs? --- */
-
-/* struct task_struct has the address of the task's kernel stack among its first words. */
-static bool is_task_of_stack(const struct guest_follow *follow, uint32_t task, uint32_t stack)
-{
-	enum { WORDS = 32 };
-	uint32_t words[WORDS];
-
-	if (task < KERNEL_START || task % WORD || !read_words(follow, task, words, WORDS))
-		return false;
-	for (size_t i = 0; i < WORDS; i++) {
-		if (words[i] == stack)
-			return true;
-	}
-	return false;
-}
-
-static uint32_t read_current(struct guest_follow *follow, uint32_t offset)
-{
-	uint64_t base;
-	uint32_t task = 0;
-	struct error *error = gdbstub_register(follow->stub, "fs_base", &base);
-
-	if (error || !read_words(follow, (base + offset) & UINT32_MAX, &task, 1))
-		task = 0;
-	error_destroy(error);
-	return task;
-}
-
-/* mov %fs:disp32, register: a per-CPU variable (arch/x86/include/asm/percpu.h). copy_process reads `current` so. */
-static bool is_per_cpu_load(const uint8_t *code, uint32_t *offset)
-{
-	enum { FS = 0x64, TO_EAX = 0xa1, LOAD = 0x8b, MODE_MASK = 0xc7, ABSOLUTE = 0x05 };
-	size_t size = code[1] == TO_EAX ? 2 : 3;
-
-	if (code[0] != FS || (code[1] != TO_EAX && (code[1] != LOAD || (code[2] & MODE_MASK) != ABSOLUTE)))
-		return false;
-	memcpy(offset, code + size, sizeof(*offset));
-	return *offset != 0;
-}
-
-static void find_current_offset(struct guest_follow *follow, uint32_t stack)
-{
-	enum { CODE = 2048, LOAD_SIZE = 7 };
-	uint8_t code[CODE];
-	uint64_t copy;
-	const char *name;
-	uint32_t offset;
-
-	if (!lineage_find(follow->symbols, STAGE_COPY, STAGE_ENTRY_SYSENTER, 0, &copy, &name) ||
-	    !read_words(follow, copy, (uint32_t *)(void *)code, CODE / WORD))
-		return;
-	for (size_t at = 0; at + LOAD_SIZE <= CODE && !follow->foreign->current_offset; at++) {
-		if (is_per_cpu_load(code + at, &offset) &&
-		    is_task_of_stack(follow, read_current(follow, offset), stack))
-			follow->foreign->current_offset = offset;
-	}
-}
-
-/* The task_struct of the task on this kernel stack: struct thread_info at the stack's low end begins with its address
- * (until 4.8), or a per-CPU variable has it. 0: not proven. */
-static uint32_t find_current(struct guest_follow *follow, uint32_t stack)
-{
-	uint32_t task;
-
-	if (read_words(follow, stack, &task, 1) && is_task_of_stack(follow, task, stack))
-		return task;
-	if (!follow->foreign->current_offset)
-		find_current_offset(follow, stack);
-	task = follow->foreign->current_offset ? read_current(follow, follow->foreign->current_offset) : 0;
-	return is_task_of_stack(follow, task, stack) ? task : 0;
-}
-
 /* --- its numbers --- */
 
 static bool is_pid(uint32_t number)
@@ -281,7 +208,7 @@ struct guest_task *guest_foreign_adopt(struct guest_follow *follow, const struct
 
 	struct guest_task *task = guest_task_add(follow, end);
 
-	identify(follow, task, find_current(follow, end - follow->stack_size));
+	identify(follow, task, guest_current_find(follow, end - follow->stack_size));
 	task->elsewhere = true; /* until a number that it is told is the kernel's own */
 	task->cr3 = guest_cr3(follow);
 	task->cr3_known = true;

@@ -338,6 +338,8 @@ void guest_fork_wake(struct guest_follow *follow, const struct guest_place *plac
 	guest_task_name(fork->parent, &fork->record->parent.task);
 	guest_task_name(child, &fork->record->child.task);
 	pair_count(follow->session, fork->record);
+	control_guest_added(follow->session->control, child, fork->parent);
+	control_guest_forking(fork->parent, fork->record->call.flags & CLONE_VFORK);
 }
 
 /* --- the child --- */
@@ -355,4 +357,5 @@ void guest_fork_child_first(struct guest_follow *follow, const struct guest_plac
 	child->cr3_known = true;
 	fork->record->kernel.child_frames = guest_kernel_stack(follow, registers, &border, &fork->child_kernel_reason);
 	guest_walk_add(follow, fork, STAGE_CHILD_FIRST, true, place->name, place->address);
+	control_guest_born(child);
 }

@@ -32,7 +32,8 @@ struct guest_task {
 	uint64_t cr3;
 	struct guest_image *image;
 	struct space *space;
-	struct guest_fork *child_of; /* the fork that made it, until it returned to user mode */
+	struct guest_fork *child_of;   /* the fork that made it, until it returned to user mode */
+	struct controlled *controlled; /* what the control knows of it; NULL: nothing is stepped */
 };
 
 /* A call of the fork family, from its entry until both processes are back in user mode. */
@@ -81,10 +82,9 @@ struct guest_foreign {
 	struct gdbstub_guard guard;
 
 	/* In bytes; 0: not found out yet. */
-	uint32_t current_offset; /* of the per-CPU variable that points to the task which runs */
-	uint32_t parent_offset;  /* of real_parent in struct task_struct */
-	uint32_t mm_offset;      /* of mm there */
-	uint32_t auxv_offset;    /* of saved_auxv in struct mm_struct */
+	uint32_t parent_offset; /* of real_parent in struct task_struct */
+	uint32_t mm_offset;     /* of mm there */
+	uint32_t auxv_offset;   /* of saved_auxv in struct mm_struct */
 };
 
 struct guest_follow {
@@ -103,6 +103,8 @@ struct guest_follow {
 	VECTOR(struct guest_place) places;
 	uint32_t stack_size;              /* of a task's kernel stack; 0: not known yet */
 	uint32_t pid_offset, comm_offset; /* in struct task_struct; 0: not found out yet */
+	uint32_t current_offset;          /* of the per-CPU variable that points to the task which runs; likewise */
+	uint64_t per_cpu;                 /* where the processor's per-CPU variables are, once that is found */
 	bool no_isolation;                /* one page table a process: seen */
 	struct map tasks;                 /* by stack_end */
 	VECTOR(struct guest_fork *) forks;
@@ -114,12 +116,17 @@ struct guest_follow {
 	size_t input_credit;
 	bool input_over, input_watched;
 	int epoll;
+	int kick; /* an eventfd in it: there is something to be dispatched; -1: none */
 };
 
 /* --- follow_guest.c --- */
 uint64_t guest_cr3(struct guest_follow *follow);
 bool guest_now(struct guest_follow *follow, uint64_t *ns);
-/* Adds or takes back a breakpoint. */
+/* Waits for the stop of a machine that was interrupted, and takes in what it says meanwhile. */
+struct error *guest_await_stop(struct guest_follow *follow, struct gdbstub_stop *stop);
+/* Has guest_follow_dispatch called again. */
+void guest_kick(struct guest_follow *follow);
+/* Adds or takes back a breakpoint. Nothing is done where the machine is no more. */
 void guest_breakpoint(struct guest_follow *follow, uint64_t address, bool on);
 /* Has the machine stop where the tasks that there are can come by, and nowhere else. */
 void guest_set_places(struct guest_follow *follow);
@@ -142,6 +149,12 @@ void guest_task_identify(struct guest_follow *follow, struct guest_task *child, 
 /* The end of the kernel stack of the task whose task_struct this is, told by the user's registers at its top; 0: not
  * found. */
 uint32_t guest_task_find_stack(struct guest_follow *follow, uint32_t task_struct, const struct guest_fork *fork);
+
+/* --- guest_current.c --- */
+/* The task_struct of the task on this kernel stack, which the processor is in; 0: not proven. */
+uint32_t guest_current_find(struct guest_follow *follow, uint32_t stack);
+/* The task that the stopped processor is in, wherever that stands; NULL: none of the traced program's. */
+struct guest_task *guest_current(struct guest_follow *follow, const struct registers *registers);
 
 /* --- guest_foreign.c --- */
 /* A task that forks and was not known before, of a machine that is not ours. */

@@ -71,6 +71,7 @@ static void child_returned(struct guest_follow *follow, struct guest_fork *fork,
 	fork->child_done = true;
 	fork->child = NULL;
 	child->child_of = NULL;
+	control_guest_returned(child, 0, true);
 	if (!is_followed(follow, child->depth))
 		guest_task_remove(follow, child);
 	guest_fork_finish_if_complete(follow, fork);
@@ -82,6 +83,7 @@ static void parent_failed(struct guest_follow *follow, struct guest_fork *fork, 
 {
 	int error_number = (int)-registers_result(registers);
 
+	control_guest_returned(fork->parent, registers_result(registers), false);
 	if (!fork->parent_stack)
 		fork->parent_stack = guest_user_stack(follow, fork->parent, registers, fork, false);
 	guest_fork_failed(follow, fork, error_number);
@@ -102,6 +104,7 @@ static void parent_returned(struct guest_follow *follow, struct guest_fork *fork
 		}
 	}
 	guest_foreign_returned(follow, fork, record->parent.ret);
+	control_guest_returned(fork->parent, record->parent.ret, false);
 	fork->parent_done = true;
 	guest_fork_finish_if_complete(follow, fork);
 }

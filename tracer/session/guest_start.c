@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 #include "kernel/foreign_modules.h"
 #include "kernel/initramfs.h"
@@ -150,7 +151,7 @@ static struct error *check_debug_information(struct guest_follow *follow)
 
 static struct error *watch(struct guest_follow *follow)
 {
-	int fds[GUEST_POLL_MAX + 1];
+	int fds[GUEST_POLL_MAX + 2];
 	size_t count;
 
 	follow->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -158,6 +159,8 @@ static struct error *watch(struct guest_follow *follow)
 		return error_system(errno, NULL, "epoll_create1 failed");
 	guest_poll_fds(follow->guest, fds, &count);
 	fds[count++] = guest_stub_fd(follow->guest);
+	follow->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	fds[count++] = follow->kick;
 	for (size_t i = 0; i < count; i++) {
 		struct epoll_event event = {.events = EPOLLIN};
 
@@ -192,6 +195,7 @@ void guest_follow_destroy(struct guest_follow *follow)
 	kernel_debug_destroy(follow->debug);
 	vector_deinit(&follow->places);
 	cleanup_fd_(&follow->epoll);
+	cleanup_fd_(&follow->kick);
 	free(follow->foreign);
 	free(follow);
 }
@@ -203,7 +207,7 @@ struct error *session_start_guest(struct session *session, const struct guest_re
 
 	follow->session = session;
 	follow->request = *request;
-	follow->epoll = -1;
+	follow->epoll = follow->kick = -1;
 	session->guest = follow;
 	error = request->debug_info ? not_the_program(kernel_debug_open(request->debug_info, &follow->debug)) : NULL;
 	if (!error)
@@ -214,6 +218,9 @@ struct error *session_start_guest(struct session *session, const struct guest_re
 		error = check_debug_information(follow);
 	if (!error)
 		error = watch(follow);
+	if (error)
+		return error;
+	error = control_guest_begin(session->control, follow);
 	if (error)
 		return error;
 	session_emit_start(session, request->arguments);

@@ -45,6 +45,7 @@ struct guest_task *guest_task_add(struct guest_follow *follow, uint32_t stack_en
 
 static void guest_task_free(struct guest_task *task)
 {
+	control_guest_removed(task);
 	space_unref(task->space);
 	guest_image_unref(task->image);
 	free(task);
@@ -99,6 +100,9 @@ static struct guest_task *take_root(struct guest_follow *follow, const struct re
 
 	task->root = true;
 	task->pid = task->tid = task->ns_pid = follow->root_pid;
+	if (follow->session->control)
+		task->task_struct = guest_current_find(follow, task->stack_end - follow->stack_size);
+	control_guest_added(follow->session->control, task, NULL);
 	return task;
 }
 
@@ -144,6 +148,7 @@ void guest_task_exec(struct guest_follow *follow, const struct registers *regist
 	guest_task_name(task, &event.task);
 	session->totals.execs++;
 	session_emit(session, &event);
+	control_guest_execed(task);
 }
 
 /* --- the end --- */
@@ -167,6 +172,7 @@ static void end_task(struct guest_follow *follow, struct guest_task *task, uint3
 		snprintf(text, sizeof(text), "it exited with status %d first", event.exit.status);
 	guest_fork_lost(follow, task, string_intern(session->pool, text));
 	guest_task_name(task, &event.task);
+	control_guest_ended(task, event.exit.signaled, event.exit.status);
 	if (!event.exit.thread)
 		session->totals.exits++;
 	if (!event.exit.thread || session->options.threads)

@@ -310,3 +310,9 @@ const struct name_list *kernel_debug_lookup(const struct kernel_debug *debug, ui
 
 	return start < debug->file->memory_size ? symbols_lookup(debug->file, start) : NULL;
 }
+
+bool kernel_debug_line(const struct kernel_debug *debug, uint64_t address, struct line_place *place, uint64_t *start)
+{
+	*start = kernel_debug_address(debug, 0);
+	return address - *start < debug->file->memory_size && lines_at(debug->file, address - *start, place);
+}

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "symbol/kernel_symbols.h"
+#include "symbol/lines.h"
 #include "symbol/symbols.h"
 
 struct kernel_debug;
@@ -28,6 +29,9 @@ struct error *kernel_debug_fit(struct kernel_debug *debug, struct kernel_symbols
  * kernel_debug_address takes them: see symbols_lookup. NULL: the address is not the kernel proper's. For after
  * kernel_debug_fit. The first question takes tens of milliseconds; any thread may ask. */
 const struct name_list *kernel_debug_lookup(const struct kernel_debug *debug, uint64_t address);
+
+/* The source line of such an address, as lines_at has it, of a file that starts at *start. False: it has none. */
+bool kernel_debug_line(const struct kernel_debug *debug, uint64_t address, struct line_place *place, uint64_t *start);
 
 /* The address at run time of what lies `start` bytes from the start of the file's first segment. */
 uint64_t kernel_debug_address(const struct kernel_debug *debug, uint64_t start);

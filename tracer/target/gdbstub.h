@@ -62,6 +62,11 @@ void gdbstub_breakpoint_same_code(struct gdbstub *stub, uint64_t address);
 /* Is there one of ours? */
 bool gdbstub_breakpoint_at(const struct gdbstub *stub, uint64_t address);
 
+/* Watchpoints (Z2): stop when `size` bytes at `address` are written, in any address space. The peer is told at once,
+ * the machine standing still. ERROR_UNSUPPORTED: it refuses. */
+struct error *gdbstub_watch_add(struct gdbstub *stub, uint64_t address, unsigned size);
+struct error *gdbstub_watch_remove(struct gdbstub *stub, uint64_t address, unsigned size);
+
 enum gdbstub_stop_kind {
 	GDBSTUB_STOP_SIGNAL, /* T05 …: a breakpoint, a step, an interrupt, or a program's signal */
 	GDBSTUB_STOP_WATCH,  /* a watchpoint: `address` */
@@ -86,6 +91,12 @@ struct error *gdbstub_resume(struct gdbstub *stub);
  * *stop). An instruction that takes longer than 10 s (a system call that blocks, behind gdbserver) is ERROR_SYSTEM,
  * ETIMEDOUT: it then runs on, and gdbstub_wait takes its end. */
 struct error *gdbstub_step(struct gdbstub *stub, struct gdbstub_stop *stop);
+/* The same without waiting: its end is told as a stop, by gdbstub_stopped or gdbstub_wait. Breakpoints are as they were
+ * at the last resume. */
+struct error *gdbstub_step_begin(struct gdbstub *stub);
+/* Asks QEMU to take no interrupt during a step and to let no time pass (its gdbstub's SSTEP_NOIRQ and SSTEP_NOTIMER).
+ * Peers that know nothing of it are left as they are. */
+struct error *gdbstub_step_undisturbed(struct gdbstub *stub);
 /* Asks a running machine to stop; the stop is told as any other. Nothing is done where it does not run. */
 struct error *gdbstub_interrupt(struct gdbstub *stub);
 

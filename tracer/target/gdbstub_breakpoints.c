@@ -110,6 +110,26 @@ static struct error *lift(struct gdbstub *stub, struct gdbstub_breakpoint *break
 	return NULL;
 }
 
+static struct error *watch(struct gdbstub *stub, char verb, uint64_t address, unsigned size)
+{
+	enum gdb_reply kind;
+	struct error *error = gdbstub_ask(stub, &kind, "%c2,%" PRIx64 ",%x", verb, address, size);
+
+	if (!error && kind != GDB_REPLY_OK)
+		error = error_create(ERROR_UNSUPPORTED, 0, NULL, "the GDB stub watches nothing at 0x%" PRIx64, address);
+	return error;
+}
+
+struct error *gdbstub_watch_add(struct gdbstub *stub, uint64_t address, unsigned size)
+{
+	return watch(stub, 'Z', address, size);
+}
+
+struct error *gdbstub_watch_remove(struct gdbstub *stub, uint64_t address, unsigned size)
+{
+	return watch(stub, 'z', address, size);
+}
+
 struct error *gdbstub_sync_breakpoints(struct gdbstub *stub)
 {
 	struct error *error = NULL;

@@ -104,15 +104,29 @@ struct error *gdbstub_resume(struct gdbstub *stub)
 	return passed ? send_continue(stub) : send_step(stub, GDBSTUB_PHASE_OVER);
 }
 
-struct error *gdbstub_step(struct gdbstub *stub, struct gdbstub_stop *stop)
+struct error *gdbstub_step_begin(struct gdbstub *stub)
 {
 	struct error *error = check_stopped(stub);
 
 	if (error)
 		return error;
 	stub->interrupted = false;
-	error = send_step(stub, GDBSTUB_PHASE_STEPPING);
+	return send_step(stub, GDBSTUB_PHASE_STEPPING);
+}
+
+struct error *gdbstub_step(struct gdbstub *stub, struct gdbstub_stop *stop)
+{
+	struct error *error = gdbstub_step_begin(stub);
+
 	return error ? error : gdbstub_wait(stub, STOP_TIMEOUT_MS, stop);
+}
+
+/* QEMU 7.2, gdbstub.c, handle_set_qemu_sstep: 1 is to step at all, 2 without interrupts, 4 without timers. */
+struct error *gdbstub_step_undisturbed(struct gdbstub *stub)
+{
+	enum gdb_reply kind;
+
+	return gdbstub_ask(stub, &kind, "Qqemu.sstep=7");
 }
 
 struct error *gdbstub_interrupt(struct gdbstub *stub)

@@ -15,7 +15,7 @@ const struct command tui_commands[] = {
     {"fork", "fork", "to the next fork, behind which both processes are held", run_fork, 'F', WHEN_HELD},
     {"until", NULL, "to a function, FILE:LINE or address", run_until, KEY_NONE, 0},
     {"interrupt", "interrupt", "hold the selected process, which runs (Ctrl-C too)", run_interrupt, 'z', WHEN_RUNNING},
-    {"kernel", NULL, "follow into the kernel", run_kernel, 'k', 0},
+    {"kernel", "kern", "into a guest's kernel, by the next system call", run_kernel, 'k', WHEN_HELD | WHEN_OUTSIDE},
     {"up", NULL, "the frame that called", run_up, 'u', 0},
     {"down", NULL, "the frame that was called", run_down, 'd', 0},
     {"break", "break", "set or take back a breakpoint; nothing given: here", run_break_key, 'b', WHEN_HELD},

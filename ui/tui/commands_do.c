@@ -139,7 +139,7 @@ void run_input_key(struct tui *tui, const char *argument)
 {
 	(void)argument;
 	if (tui->terminal.master < 0)
-		tui_say(tui, "the program has no terminal of ours");
+		tui_say(tui, "the program reads nothing of ours");
 	else
 		prompt_begin(tui, PROMPT_INPUT);
 }
@@ -153,7 +153,12 @@ void run_quit(struct tui *tui, const char *argument)
 		return;
 	}
 	if (!*argument && !session_done(tui->session)) {
-		prompt_begin(tui, PROMPT_QUIT);
+		prompt_begin(tui, tui_is_guest(tui) ? PROMPT_QUIT_GUEST : PROMPT_QUIT);
+		return;
+	}
+	if (detach && tui_is_guest(tui)) {
+		tui_fail(tui, error_create(ERROR_UNSUPPORTED, 0, NULL,
+					   "a guest, and what runs in it, ends with forktrace: it is :quit kill"));
 		return;
 	}
 	tui->asked_to_quit = true;

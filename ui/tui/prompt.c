@@ -24,6 +24,7 @@ static const struct {
     [PROMPT_MEMORY] = {"show memory at (address, symbol, register; nothing: the stack): ", "memory ", true},
     [PROMPT_INPUT] = {"to the program: ", "input ", true},
     [PROMPT_QUIT] = {"quit: k kills the program, d lets it run on, Esc stays ", "", false},
+    [PROMPT_QUIT_GUEST] = {"quit: k ends the guest and the program in it, Esc stays ", "", false},
 };
 
 const char *prompt_label(enum prompt_kind kind)
@@ -52,9 +53,11 @@ static void finish(struct tui *tui)
 
 static bool quit_key(struct tui *tui, int key)
 {
-	if (key == 'k' || key == 'd')
-		tui_command(tui, key == 'k' ? "quit kill" : "quit detach");
-	if (key == 'k' || key == 'd' || key == KEY_ESCAPE || key == 'q')
+	bool detach = key == 'd' && tui->prompt.kind == PROMPT_QUIT;
+
+	if (key == 'k' || detach)
+		tui_command(tui, detach ? "quit detach" : "quit kill");
+	if (key == 'k' || detach || key == KEY_ESCAPE || key == 'q')
 		tui->prompt.kind = PROMPT_NONE;
 	tui->changed = true;
 	return true;
@@ -88,7 +91,7 @@ bool prompt_key(struct tui *tui, int key)
 
 	if (prompt->kind == PROMPT_NONE)
 		return false;
-	if (prompt->kind == PROMPT_QUIT)
+	if (prompt->kind == PROMPT_QUIT || prompt->kind == PROMPT_QUIT_GUEST)
 		return quit_key(tui, key);
 	if (key == KEY_ESCAPE || key == KEY_CONTROL('C'))
 		prompt->kind = PROMPT_NONE;
@@ -99,7 +102,7 @@ bool prompt_key(struct tui *tui, int key)
 	else if (key == KEY_CONTROL('U'))
 		prompt->text[prompt->size = 0] = '\0';
 	else if (key == KEY_CONTROL('D') && prompt->kind == PROMPT_INPUT && !prompt->size)
-		terminal_send(&tui->terminal, "\004");
+		terminal_end_input(&tui->terminal);
 	else if (key & KEY_WIDE || (key > 0 && key < 0x80 && isprint(key)))
 		append(prompt, key);
 	tui->changed = true;

@@ -12,6 +12,7 @@
 #include <wchar.h>
 
 #include "ui/find_program.h"
+#include "ui/guest_run.h"
 #include "ui/say.h"
 #include "ui/tui/crash.h"
 #include "ui/tui/script.h"
@@ -24,8 +25,10 @@ struct run {
 	struct tui tui;
 	struct script script;
 	int signals;
+	int input; /* what the program in a guest reads; -1: none */
 	bool virtual;
-	char *path; /* of the program */
+	char *path;                   /* of the program */
+	struct guest_streams streams; /* a guest's */
 	unsigned changed_task;
 	uint64_t drawn_ms;
 	struct error *failure; /* ends the run */
@@ -67,7 +70,7 @@ static void take_fork(void *context, const struct fork_note *note)
 }
 
 /* What was held while the selected task runs is what the user wants to see; a child that is born where the parent has
- * to wait for it (vfork) too. */
+ * to wait for it (vfork, or a guest's kernel) too. */
 static void follow_selection(struct run *run)
 {
 	struct tui *tui = &run->tui;
@@ -76,7 +79,7 @@ static void follow_selection(struct run *run)
 
 	run->changed_task = 0;
 	if (changed && changed->state == CONTROL_HELD && task && task->state == CONTROL_RUNNING &&
-	    (changed->stop != CONTROL_STOP_BORN || task->in_vfork))
+	    (changed->stop != CONTROL_STOP_BORN || task->in_vfork || changed->in_kernel))
 		tui_select(tui, changed->id);
 	if (tui->asked_to_quit && session_done(tui->session))
 		tui->over = true;
@@ -148,6 +151,31 @@ static struct error *start_program_in_terminal(struct run *run)
 	return error;
 }
 
+static void take_output(void *context, int fd, const void *bytes, size_t size)
+{
+	struct run *run = context;
+
+	(void)fd;
+	text_ring_bytes(&run->tui.terminal.text, bytes, size);
+	run->tui.changed = true;
+}
+
+/* The program has pipes there, and no terminal. */
+static struct error *start_program_in_guest(struct run *run)
+{
+	const struct options *options = run->request->options;
+	struct error *error = find_program(options->command[0], getenv("PATH"), &run->path);
+
+	if (!error)
+		error = terminal_open_pipe(&run->tui.terminal, &run->input);
+	if (error)
+		return error;
+	run->streams =
+	    (struct guest_streams){.signals = run->signals, .input = run->input, .output = take_output, .context = run};
+	run->tui.program = run->path;
+	return guest_run_start(run->tui.session, options, run->path, run->request->environment, &run->streams);
+}
+
 static struct error *attach(struct run *run)
 {
 	const struct options *options = run->request->options;
@@ -171,7 +199,12 @@ static struct error *start(struct run *run)
 	if (error)
 		return error;
 	create_session(run);
-	error = options->command ? start_program_in_terminal(run) : attach(run);
+	if (!options->command)
+		error = attach(run);
+	else if (options->kernel == KERNEL_GUEST)
+		error = start_program_in_guest(run);
+	else
+		error = start_program_in_terminal(run);
 	tui->sources = source_files_create(options->source_path, tui->program);
 	return error;
 }
@@ -264,7 +297,7 @@ static void draw(struct run *run, bool idle)
 static void loop(struct run *run)
 {
 	struct tui *tui = &run->tui;
-	enum { SIGNALS, KEYS, NOTES, OUTPUT, SOURCES };
+	enum { SIGNALS, KEYS, NOTES, OUTPUT, GUEST, SOURCES };
 
 	while (!tui->over) {
 		bool busy = session_dispatch(tui->session);
@@ -281,7 +314,8 @@ static void loop(struct run *run)
 		    [SIGNALS] = {.fd = run->signals, .events = POLLIN},
 		    [KEYS] = {.fd = run->virtual ? -1 : STDIN_FILENO, .events = POLLIN},
 		    [NOTES] = {.fd = tui->notes.wake, .events = POLLIN},
-		    [OUTPUT] = {.fd = tui->terminal.master, .events = POLLIN},
+		    [OUTPUT] = {.fd = tui->terminal.readable ? tui->terminal.master : -1, .events = POLLIN},
+		    [GUEST] = {.fd = session_fd(tui->session), .events = POLLIN},
 		};
 
 		poll(sources, SOURCES, busy || tui->changed ? 0 : run->script.path ? 1000 : -1);
@@ -317,6 +351,8 @@ static void clean_up(struct run *run)
 	script_deinit(&run->script);
 	if (run->signals >= 0)
 		close(run->signals);
+	if (run->input >= 0)
+		close(run->input);
 	free(run->path);
 }
 
@@ -352,7 +388,7 @@ int tui_run(const struct tui_request *request)
 	int status;
 
 	run->request = request;
-	run->signals = run->tui.notes.wake = -1;
+	run->signals = run->input = run->tui.notes.wake = -1;
 	run->virtual = options->keys && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO));
 	error = check_terminal(run);
 	if (!error && options->keys)

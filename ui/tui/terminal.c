@@ -14,6 +14,7 @@ struct error *terminal_open(struct terminal *terminal)
 	struct termios settings;
 
 	terminal->slave = -1;
+	terminal->readable = true;
 	terminal->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	if (terminal->master < 0 || grantpt(terminal->master) || unlockpt(terminal->master))
 		return error_system(errno, NULL, "no terminal is to be had for the program (/dev/ptmx)");
@@ -25,6 +26,17 @@ struct error *terminal_open(struct terminal *terminal)
 		settings.c_oflag &= ~(tcflag_t)ONLCR;
 		tcsetattr(terminal->slave, TCSANOW, &settings);
 	}
+	return NULL;
+}
+
+struct error *terminal_open_pipe(struct terminal *terminal, int *input)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+		return error_system(errno, NULL, "no pipe is to be had for the program's input");
+	*input = ends[0];
+	terminal->master = ends[1];
 	return NULL;
 }
 
@@ -48,18 +60,31 @@ void terminal_started(struct terminal *terminal)
 bool terminal_read(struct terminal *terminal)
 {
 	char bytes[16384];
-	ssize_t got = terminal->master < 0 ? -1 : read(terminal->master, bytes, sizeof(bytes));
+	ssize_t got;
 
+	if (!terminal->readable || terminal->master < 0)
+		return false;
+	got = read(terminal->master, bytes, sizeof(bytes));
 	if (got > 0) {
 		text_ring_bytes(&terminal->text, bytes, (size_t)got);
 		return true;
 	}
 	/* EIO: nobody has it open any more. */
-	if (terminal->master >= 0 && (got == 0 || (errno != EAGAIN && errno != EINTR))) {
+	if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
 		close(terminal->master);
 		terminal->master = -1;
 	}
 	return false;
+}
+
+void terminal_end_input(struct terminal *terminal)
+{
+	if (terminal->readable) {
+		terminal_send(terminal, "\004");
+	} else if (terminal->master >= 0) {
+		close(terminal->master);
+		terminal->master = -1;
+	}
 }
 
 void terminal_send(const struct terminal *terminal, const char *line)

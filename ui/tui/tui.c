@@ -9,6 +9,11 @@
 #include "base/buffer.h"
 #include "ui/escape.h"
 
+bool tui_is_guest(const struct tui *tui)
+{
+	return tui->options->kernel == KERNEL_GUEST;
+}
+
 const struct control_task *tui_task(const struct tui *tui)
 {
 	return control_task(tui->control, tui->selected);

@@ -24,7 +24,8 @@ enum prompt_kind {
 	PROMPT_DISPLAY,
 	PROMPT_MEMORY,
 	PROMPT_INPUT,
-	PROMPT_QUIT
+	PROMPT_QUIT,
+	PROMPT_QUIT_GUEST
 };
 
 struct prompt {
@@ -86,6 +87,7 @@ struct tui {
 };
 
 /* --- tui.c --- */
+bool tui_is_guest(const struct tui *tui);
 const struct control_task *tui_task(const struct tui *tui); /* the selected one; NULL: none */
 void tui_select(struct tui *tui, unsigned id);
 /* Another one is selected where the selected one has ended, or none is. */
@@ -159,7 +161,8 @@ enum {
 	WHEN_OVER = 4,
 	WHEN_TRACED = WHEN_HELD | WHEN_RUNNING,
 	WHEN_ALWAYS = WHEN_TRACED | WHEN_OVER,
-	WHEN_WIDE = 8, /* there is no room for it on a narrow terminal */
+	WHEN_WIDE = 8,     /* there is no room for it on a narrow terminal */
+	WHEN_OUTSIDE = 16, /* in a guest alone, and outside of its kernel */
 };
 
 struct command {

@@ -9,41 +9,71 @@
 
 enum { NAME_LEAST = 12 };
 
+/* Frames of a stack, innermost first. */
+struct frames {
+	const struct frame *items;
+	size_t count;
+	size_t first; /* the number of the first in the stack that frames are selected of */
+};
+
 /* One process's column. */
 struct side {
 	struct tui *tui;
 	const struct control_task *task; /* NULL: this side is empty */
 	const char *name;
 	struct area area;
-	const struct stack *user, *kernel;
+	bool stands; /* its stack is known */
+	struct frames user, kernel;
+	bool before;        /* the kernel's frames are of a fork that is over: none of them is selected */
 	const char *reason; /* why the kernel's half is missing */
-	const char *entry;  /* what the border is called; NULL: there is none */
+	const char *entry;  /* how the kernel was entered; NULL: there is no border */
 };
 
 static bool stands_behind_fork(const struct control_task *task)
 {
-	return task->state == CONTROL_HELD && (task->stop == CONTROL_STOP_FORK || task->stop == CONTROL_STOP_BORN);
+	return task->state == CONTROL_HELD && !task->in_kernel &&
+	       (task->stop == CONTROL_STOP_FORK || task->stop == CONTROL_STOP_BORN);
 }
 
-/* The kernel's half is that of the fork that the task stands behind. */
+static void find_fork_half(struct side *side)
+{
+	bool child;
+	const struct fork_note *note = tui_fork_of(side->tui, side->task->tid, &child);
+	const struct stack *kernel;
+
+	if (!note || !stands_behind_fork(side->task))
+		return;
+	kernel = child ? note->child_kernel : note->parent_kernel;
+	if (kernel)
+		side->kernel = (struct frames){.items = kernel->frames, .count = kernel->count};
+	side->before = true;
+	side->reason = kernel ? NULL : note->kernel_reason;
+	side->entry = kernel || side->reason ? entry_kind_name(note->entry) : NULL;
+}
+
+/* The kernel's half is where the task stands in a guest's kernel, or that of the fork that it stands behind. */
 static void find_halves(struct side *side)
 {
-	const struct control_task *task = side->task;
-	const struct fork_note *note;
-	bool child;
+	const struct stack *stack = tui_stack(side->tui, side->task->id);
+	size_t kernel;
 
-	side->user = tui_stack(side->tui, task->id);
-	note = tui_fork_of(side->tui, task->tid, &child);
-	if (!side->user || !note || !stands_behind_fork(task))
+	if (!stack)
 		return;
-	side->kernel = child ? note->child_kernel : note->parent_kernel;
-	side->reason = side->kernel ? NULL : note->kernel_reason;
-	side->entry = side->kernel || side->reason ? entry_kind_name(note->entry) : NULL;
+	side->stands = true;
+	side->task = control_task(side->tui->control, side->task->id); /* the stack tells how many are the kernel's */
+	kernel = side->task->kernel_frames;
+	side->user = (struct frames){stack->frames + kernel, stack->count - kernel, kernel};
+	if (kernel) {
+		side->kernel = (struct frames){stack->frames, kernel, 0};
+		side->entry = side->task->entry == ENTRY_UNKNOWN ? "" : entry_kind_name(side->task->entry);
+	} else {
+		find_fork_half(side);
+	}
 }
 
 static size_t kernel_rows(const struct side *side)
 {
-	return !side->entry ? 0 : 1 + (side->kernel ? side->kernel->count : 1);
+	return !side->entry ? 0 : 1 + (side->kernel.count ? side->kernel.count : 1);
 }
 
 /* --- drawing --- */
@@ -101,67 +131,84 @@ static void draw_title(const struct side *side)
 static void draw_user(const struct side *side, size_t rows, int end)
 {
 	struct tui *tui = side->tui;
-	bool selected = side->task->id == tui->selected;
-	size_t shown, last = 0;
+	bool selected = side->task->id == tui->selected && tui->frame >= side->user.first;
+	size_t shown, last = 0, frame = tui->frame - side->user.first;
 
-	if (!side->user) {
+	if (!side->stands) {
 		if (side->task->state == CONTROL_RUNNING)
 			screen_put(&side->area, 1, 2, -1, ROLE_DIM, "(it runs)");
 		return;
 	}
-	shown = rows < side->user->count ? rows : side->user->count;
-	if (selected && tui->frame >= shown)
-		last = tui->frame - shown + 1;
-	for (size_t i = last; i < last + shown && i < side->user->count; i++) {
-		bool chosen = selected && i == tui->frame;
+	shown = rows < side->user.count ? rows : side->user.count;
+	if (selected && frame >= shown)
+		last = frame - shown + 1;
+	for (size_t i = last; i < last + shown && i < side->user.count; i++) {
+		bool chosen = selected && i == frame;
 		char mark = ' ';
 
 		/* There is more where the frames do not end, above or below. */
 		if (chosen)
 			mark = '>';
-		else if (i + 1 == last + shown && i + 1 < side->user->count)
+		else if (i + 1 == last + shown && i + 1 < side->user.count)
 			mark = '^';
 		else if (i == last && last > 0)
 			mark = 'v';
-		draw_frame(&side->area, end - 1 - (int)(i - last), &side->user->frames[i],
+		draw_frame(&side->area, end - 1 - (int)(i - last), &side->user.items[i],
 			   chosen ? ROLE_CHOSEN : ROLE_TEXT, mark);
 	}
 }
 
+/* A frame of the kernel's half, by its number there. */
+static void draw_kernel_frame(const struct side *side, const struct area *area, int row, size_t number)
+{
+	bool chosen = !side->before && side->task->id == side->tui->selected && side->tui->frame == number;
+
+	draw_frame(area, row, &side->kernel.items[number], chosen ? ROLE_CHOSEN : ROLE_KERNEL, chosen ? '>' : ' ');
+}
+
+/* From `row` on, the innermost frame lowest. Where they do not all fit, the innermost, or the selected one, is always
+ * to be seen. */
 static void draw_kernel(const struct side *side, int row)
 {
+	size_t count = side->kernel.count, last = 0;
+	bool selected = !side->before && side->task->id == side->tui->selected;
+
 	if (!side->entry)
 		return;
-	if (!side->kernel)
+	if (!count)
 		screen_put(&side->area, row, 2, -1, ROLE_DIM, side->reason ? side->reason : "(not seen)");
-	for (size_t i = side->kernel ? side->kernel->count : 0; i-- > 0; row++) {
-		/* The innermost is always to be seen. */
-		if (row == side->area.rows - 1 && i > 0) {
+	if (selected && side->tui->frame < count)
+		last = side->tui->frame;
+	for (size_t i = count; i-- > 0; row++) {
+		if (row == side->area.rows - 1 && i > last) {
 			struct area rest = side->area;
-			int used = 3 + screen_print(&side->area, row, 2, ROLE_DIM, "(%zu more)", i);
+			int used = 3 + screen_print(&side->area, row, 2, ROLE_DIM, "(%zu more)", i - last);
 
 			rest.column += used - 1;
 			rest.columns -= used - 1;
-			draw_frame(&rest, row, &side->kernel->frames[0], ROLE_KERNEL, ' ');
+			draw_kernel_frame(side, &rest, row, last);
 			return;
 		}
-		draw_frame(&side->area, row, &side->kernel->frames[i], ROLE_KERNEL, ' ');
+		if (row == side->area.rows)
+			return;
+		draw_kernel_frame(side, &side->area, row, i);
 	}
 }
 
 static void draw_border(const struct area *area, const struct side sides[2], int row)
 {
 	char text[64];
+	const char *both = sides[0].entry && *sides[0].entry ? sides[0].entry : sides[1].entry;
 
 	if (sides[0].entry && sides[1].entry) {
-		snprintf(text, sizeof(text), "user / kernel: %s", sides[0].entry);
+		snprintf(text, sizeof(text), "user / kernel%s%s", *both ? ": " : "", both);
 		screen_border(area, row, text, ROLE_BORDER);
 		return;
 	}
 	for (int i = 0; i < 2; i++) {
 		if (!sides[i].entry)
 			continue;
-		snprintf(text, sizeof(text), "user / kernel: %s", sides[i].entry);
+		snprintf(text, sizeof(text), "user / kernel%s%s", *sides[i].entry ? ": " : "", sides[i].entry);
 		screen_border(&sides[i].area, row, text, ROLE_BORDER);
 	}
 }
@@ -174,8 +221,8 @@ static void draw_sides(const struct area *area, const struct side sides[2])
 	for (int i = 0; i < 2; i++) {
 		if (sides[i].task && kernel_rows(&sides[i]) > kernel)
 			kernel = kernel_rows(&sides[i]);
-		if (sides[i].user && sides[i].user->count > user)
-			user = sides[i].user->count;
+		if (sides[i].user.count > user)
+			user = sides[i].user.count;
 	}
 	/* The user's innermost frames matter more than the kernel's last ones, but both are to be seen. */
 	if (user + kernel > room) {

@@ -100,7 +100,7 @@ static void draw_status(struct tui *tui)
 			      task->tid, abi_name(task->abi), what);
 	}
 	if (frame && frame->symbol) {
-		buffer_append_text(&text, ", in ");
+		buffer_append_text(&text, tui->frame < task->kernel_frames ? ", in the kernel's " : ", in ");
 		escape_fit(&text, frame->symbol, 60, KEEP_HEAD);
 	}
 	if (frame && frame->file) {
@@ -129,6 +129,15 @@ static void draw_prompt(const struct tui *tui)
 	screen_put(area, 0, column, -1, ROLE_CURRENT, " ");
 }
 
+static bool is_of_use(const struct tui *tui, const struct command *command, unsigned now)
+{
+	const struct control_task *task = tui_task(tui);
+
+	if (!command->brief || !(command->when & now) || (command->when & WHEN_WIDE && tui->layout.keys.columns < WIDE))
+		return false;
+	return !(command->when & WHEN_OUTSIDE) || (tui_is_guest(tui) && !(task && task->in_kernel));
+}
+
 /* Those of the table that are of use now, as many as there is room for. */
 static void draw_keys(const struct tui *tui)
 {
@@ -142,7 +151,7 @@ static void draw_keys(const struct tui *tui)
 	for (const struct command *command = tui_commands; command->word; command++) {
 		char name[16];
 
-		if (!command->brief || !(command->when & now) || (command->when & WHEN_WIDE && area->columns < WIDE))
+		if (!is_of_use(tui, command, now))
 			continue;
 		key_label(command->key, name);
 		if (column + screen_columns(name) + screen_columns(command->brief) + 3 > help)

@@ -1,0 +1,486 @@
+/* Stepping in a guest: what the machine's stops mean for its tasks, and how it goes on. See control_guest.h. */
+#include "session/control_guest.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "session/control_hooks.h"
+
+enum { PRIVILEGE_MASK = 3, EAX = 0 };
+
+bool guest_is_user(const struct registers *registers)
+{
+	return registers->cs & PRIVILEGE_MASK;
+}
+
+/* --- holding --- */
+
+static void end_detour(struct controlled *task)
+{
+	if (task->detour)
+		guest_breakpoint(machine_of(task)->follow, task->detour, false);
+	task->detour = 0;
+}
+
+/* Sets, or takes back, breakpoints where the kernel is entered. */
+static void watch_entries(struct controlled *task, bool on)
+{
+	struct guest_follow *follow = machine_of(task)->follow;
+	uint64_t address;
+	const char *name;
+
+	if (task->into_kernel == on)
+		return;
+	task->into_kernel = on;
+	for (enum stage_entry way = STAGE_ENTRY_SYSENTER; way <= STAGE_ENTRY_INT80; way++) {
+		if (lineage_find(follow->symbols, STAGE_ENTRY, way, 0, &address, &name))
+			guest_breakpoint(follow, address, on);
+	}
+}
+
+static bool is_at_entry(const struct controlled *task)
+{
+	uint64_t address;
+	const char *name;
+
+	for (enum stage_entry way = STAGE_ENTRY_SYSENTER; way <= STAGE_ENTRY_INT80; way++) {
+		if (lineage_find(machine_of(task)->follow->symbols, STAGE_ENTRY, way, 0, &address, &name) &&
+		    address == registers_pc(&task->standing))
+			return true;
+	}
+	return false;
+}
+
+static void abandon(struct controlled *task)
+{
+	end_detour(task);
+	watch_entries(task, false);
+	task->wants_step = false;
+}
+
+static bool in_kernel(const struct controlled *task)
+{
+	return !guest_is_user(&task->standing);
+}
+
+/* --- going on --- */
+
+/* One that is held in the kernel: nothing else can run before it does. */
+static const struct controlled *keeper(const struct control *control)
+{
+	for (size_t i = 0; i < control->tasks.count; i++) {
+		const struct controlled *task = control->tasks.items[i];
+
+		if (task->guest && task->shown.state == CONTROL_HELD && task->shown.in_kernel)
+			return task;
+	}
+	return NULL;
+}
+
+/* Is there anything to be let run: a task, or, when all have ended, PID 1, which tells so? */
+static bool anybody_runs(const struct control *control)
+{
+	const struct guest_follow *follow = control->machine->follow;
+	const struct guest_task *task;
+
+	for (size_t i = 0; (task = map_next(&follow->tasks, &i));) {
+		if (!task->controlled || task->controlled->shown.state != CONTROL_HELD)
+			return true;
+	}
+	return !follow->tasks.count;
+}
+
+static struct error *go_on(struct control *control)
+{
+	struct control_machine *machine = control->machine;
+	struct controlled *current = machine->current;
+	struct error *error = control_guest_restore(machine);
+
+	if (!error && current && current->guest && current->shown.state == CONTROL_HELD && !current->parked)
+		error = control_guest_park(current);
+	if (error)
+		return error;
+	if (current && current->guest && current->wants_step && !current->parked)
+		return gdbstub_step_begin(machine->follow->stub);
+	return gdbstub_resume(machine->follow->stub);
+}
+
+/* Lets the machine run where it may. A task that cannot be kept where it stands keeps all others there. */
+static void settle(struct control *control)
+{
+	struct control_machine *machine = control->machine;
+	struct gdbstub *stub = machine->follow->stub;
+	struct error *error;
+
+	if (!stub || gdbstub_running(stub) || machine->queued || keeper(control) || !anybody_runs(control))
+		return;
+	error = go_on(control);
+	if (error)
+		log_write(&control->session->log, LOG_LEVEL_WARNING, "%s", error->message);
+	error_destroy(error);
+}
+
+static void set_off(struct controlled *task, bool step)
+{
+	const struct controlled *kept = keeper(task->control);
+
+	task->wants_step = step;
+	if (task->parked)
+		control_guest_call(task);
+	if (kept)
+		log_write(&task->control->session->log, LOG_LEVEL_WARNING,
+			  "process %d stands in the kernel, which has one processor: %d goes on after it",
+			  kept->shown.tid, task->shown.tid);
+	settle(task->control);
+}
+
+static void run(struct controlled *task)
+{
+	set_off(task, false);
+}
+
+/* A call that sets the registers anew comes back elsewhere. */
+static bool comes_back(const struct registers *registers)
+{
+	enum { EXIT = 1, SIGRETURN = 119, RT_SIGRETURN = 173, EXIT_GROUP = 252 };
+	uint64_t number = registers->value[EAX];
+
+	return number != EXIT && number != SIGRETURN && number != RT_SIGRETURN && number != EXIT_GROUP;
+}
+
+static void make_detour(struct controlled *task, uint64_t address)
+{
+	end_detour(task);
+	task->detour = address;
+	task->detour_sp = registers_sp(&task->standing);
+	guest_breakpoint(machine_of(task)->follow, address, true);
+}
+
+/* A system call is gone through, unless one instruction was asked for: that one leads into the kernel. */
+static void execute(struct controlled *task)
+{
+	uint64_t after;
+
+	task->executing = true;
+	task->through_call = task->plan.kind != STEP_INSTRUCTION && guest_is_user(&task->standing) &&
+			     comes_back(&task->standing) &&
+			     control_guest_call_return(task, registers_pc(&task->standing), &after);
+	if (task->through_call)
+		make_detour(task, after);
+	set_off(task, !task->through_call);
+}
+
+/* --- stops --- */
+
+/* An exception or interrupt was taken in place of the instruction: it is gone through, and the instruction tried
+ * again. */
+static bool was_diverted(struct controlled *task, const struct registers *before, const struct registers *now)
+{
+	enum { LONGEST = 15 };
+	struct control_machine *machine = machine_of(task);
+	struct instruction instruction;
+	uint8_t code[LONGEST];
+	uint64_t pc = registers_pc(before);
+
+	if (guest_is_user(now) || registers_pc(now) - pc <= LONGEST)
+		return false;
+	if (guest_is_user(before))
+		return !control_system_call_at(task, pc);
+
+	struct error *error = space_read(task->guest->space, pc, code, sizeof(code));
+	bool known = !error && disassemble(machine->disassembler, code, sizeof(code), pc, &instruction);
+
+	error_destroy(error);
+	if (!known)
+		return false;
+	switch (instruction.kind) {
+	case INSTRUCTION_CALL:
+	case INSTRUCTION_JUMP:
+	case INSTRUCTION_BRANCH:
+	case INSTRUCTION_RETURN:
+	case INSTRUCTION_STOP:
+		return false;
+	default:
+		return registers_pc(now) != pc + instruction.length;
+	}
+}
+
+static bool on_breakpoint(struct controlled *task, uint64_t pc)
+{
+	struct control_breakpoint *breakpoint = control_user_breakpoint(task->control, task, pc);
+
+	if (!breakpoint)
+		return false;
+	breakpoint->hits++;
+	control_hold(task, CONTROL_STOP_BREAKPOINT, breakpoint->number);
+	return true;
+}
+
+static void stepped(struct controlled *task, const struct registers *before)
+{
+	uint64_t pc = registers_pc(&task->standing);
+
+	if (was_diverted(task, before, &task->standing)) {
+		task->wants_step = false;
+		task->standing = *before; /* where it is to come back to */
+		make_detour(task, registers_pc(before));
+		return;
+	}
+	task->wants_step = false;
+	if (!on_breakpoint(task, pc))
+		control_advance(task);
+}
+
+/* It has come back from where its instruction, or its system call, had led. */
+static void returned(struct controlled *task)
+{
+	end_detour(task);
+	if (task->interrupt) {
+		control_hold(task, CONTROL_STOP_INTERRUPT, 0);
+	} else if (task->through_call) {
+		if (!on_breakpoint(task, registers_pc(&task->standing)))
+			control_advance(task);
+	} else {
+		task->wants_step = true;
+	}
+}
+
+/* A program is there, nothing of it has run: it is let run to its main. */
+static void start(struct controlled *task)
+{
+	struct error *error = NULL;
+	uint64_t address;
+
+	if (control_find_start(task, &address)) {
+		error = control_begin(task, STEP_RUN_TO, 0, address);
+		if (!error)
+			return;
+	}
+	control_complain(task, error);
+	control_hold(task, CONTROL_STOP_START, 0);
+}
+
+static void on_watch(struct controlled *task, uint64_t address)
+{
+	for (size_t i = 0; i < task->points.count; i++) {
+		const struct hardware_point *point = &task->points.items[i];
+
+		if (point->kind == HARDWARE_WRITE && address - point->address < point->size) {
+			control_hold(task, CONTROL_STOP_WATCH, point->number);
+			return;
+		}
+	}
+}
+
+/* What the hooks have found out at this stop. */
+static bool take_news(struct controlled *task)
+{
+	enum control_stop news = task->held_as;
+
+	task->held_as = CONTROL_STOP_NONE;
+	if (news == CONTROL_STOP_NONE)
+		return false;
+	if (news == CONTROL_STOP_EXEC && task->starting)
+		start(task);
+	else
+		control_hold(task, news, 0);
+	return true;
+}
+
+static void arrived(struct controlled *task, const struct gdbstub_stop *stop, const struct registers *registers)
+{
+	struct registers before = task->standing;
+	uint64_t pc = registers_pc(registers);
+	bool step = task->wants_step;
+
+	task->cr3 = machine_of(task)->cr3;
+	if (task->parked) {
+		/* Its registers are the old ones again. */
+		if (!control_guest_unpark(task, pc))
+			return;
+		if (task->leaving)
+			control_guest_leave(task);
+		else if (task->interrupt)
+			control_hold(task, CONTROL_STOP_INTERRUPT, 0);
+		return;
+	}
+	task->standing = *registers;
+	if (guest_is_user(registers))
+		error_destroy(control_guest_prepare(task)); /* it is tried again where it is needed */
+	if (take_news(task))
+		return;
+	if (stop->kind == GDBSTUB_STOP_WATCH)
+		on_watch(task, stop->address);
+	else if (task->interrupt && guest_is_user(registers))
+		control_hold(task, CONTROL_STOP_INTERRUPT, 0);
+	else if (step)
+		stepped(task, &before);
+	else if (task->detour == pc && task->detour_sp == registers_sp(registers))
+		returned(task);
+	else if (on_breakpoint(task, pc))
+		return;
+	else if (task->into_kernel && !guest_is_user(registers) && is_at_entry(task))
+		control_hold(task, CONTROL_STOP_STEP, 0);
+	else if (task->planned && task->until_set && task->until == pc)
+		control_advance(task);
+}
+
+/* --- interrupts --- */
+
+/* One that sleeps in the kernel, or waits for the processor, is stopped where it comes back to user mode. */
+static void wait_for_return(struct controlled *task)
+{
+	struct guest_follow *follow = machine_of(task)->follow;
+	struct kernel_border border;
+
+	if (task->parked || task->detour)
+		return;
+	kernel_border_of_stack(follow->kernel_space, task->guest->stack_end - follow->stack_size, follow->stack_size,
+			       &border);
+	if (!border.found)
+		return;
+	task->standing = border.user;
+	task->through_call = true;
+	make_detour(task, registers_pc(&border.user));
+	log_write(&task->control->session->log, LOG_LEVEL_WARNING,
+		  "process %d is in the kernel: it is held once it is back in user mode", task->shown.tid);
+}
+
+static void look_for_interrupts(struct control *control)
+{
+	for (size_t i = 0; i < control->tasks.count; i++) {
+		struct controlled *task = control->tasks.items[i];
+
+		if (task->guest && task->interrupt && task->shown.state == CONTROL_RUNNING)
+			wait_for_return(task);
+	}
+}
+
+static struct error *interrupt(struct controlled *task)
+{
+	struct gdbstub *stub = machine_of(task)->follow->stub;
+
+	if (gdbstub_running(stub))
+		return gdbstub_interrupt(stub);
+	look_for_interrupts(task->control);
+	return NULL;
+}
+
+/* --- the session's side --- */
+
+/* From one instruction of a program's to its next nothing else can have run. */
+static bool is_same_task(const struct control_machine *machine, const struct registers *registers)
+{
+	const struct controlled *current = machine->current;
+
+	return current && current->guest && current->wants_step && !current->parked && guest_is_user(registers) &&
+	       guest_is_user(&current->standing);
+}
+
+bool control_guest_stopped(struct control *control, const struct gdbstub_stop *stop, const struct registers *registers)
+{
+	struct control_machine *machine = control ? control->machine : NULL;
+	struct guest_task *task;
+
+	if (!machine)
+		return false;
+	if (!is_same_task(machine, registers)) {
+		task = guest_current(machine->follow, registers);
+		machine->current = task ? task->controlled : NULL;
+	}
+	machine->cr3 = machine->shown_cr3 = guest_cr3(machine->follow);
+	if (machine->current)
+		arrived(machine->current, stop, registers);
+	if (stop->kind == GDBSTUB_STOP_SIGNAL && stop->number == SIGINT)
+		look_for_interrupts(control);
+	settle(control);
+	return true;
+}
+
+bool control_guest_queued(struct control *control, struct gdbstub_stop *stop)
+{
+	struct control_machine *machine = control ? control->machine : NULL;
+
+	if (!machine || !machine->queued)
+		return false;
+	machine->queued = false;
+	session_report(control->session, NULL, control_guest_restore(machine));
+	*stop = machine->stop;
+	return true;
+}
+
+/* --- letting go and ending --- */
+
+static bool goes_with(const struct controlled *one, const struct controlled *other)
+{
+	return one->shown.pid == other->shown.pid || one->guest->space == other->guest->space;
+}
+
+/* The session still tells what it forks. */
+static void let_go(struct controlled *task)
+{
+	if (task->parked)
+		control_guest_call(task);
+	control_abandon(task);
+	control_guest_points_drop(task, true);
+	task->leaving = true;
+	task->shown.state = CONTROL_LET_GO;
+	control_changed(task);
+	/* A parked one is put back first, where it wakes. */
+	if (!task->parked)
+		control_guest_leave(task);
+	settle(task->control);
+}
+
+static struct error *into_kernel(struct controlled *task)
+{
+	if (in_kernel(task))
+		return error_create(ERROR_INPUT, 0, NULL, "process %d is in the kernel already", task->shown.tid);
+	watch_entries(task, true);
+	return NULL;
+}
+
+static const struct control_backend guest_backend = {
+    .space = control_guest_space,
+    .registers = control_guest_registers,
+    .stack = control_guest_stack,
+    .caller = control_guest_caller,
+    .kernel_place = control_guest_kernel_place,
+    .kernel_find = control_guest_kernel_find,
+    .kernel_line = control_guest_kernel_line,
+    .execute = execute,
+    .run = run,
+    .into_kernel = into_kernel,
+    .interrupt = interrupt,
+    .goes_with = goes_with,
+    .let_go = let_go,
+    .abandon = abandon,
+    .in_kernel = in_kernel,
+    .passing_add = control_guest_passing_add,
+    .passing_remove = control_guest_passing_remove,
+    .point_add = control_guest_point_add,
+    .point_watch = control_guest_point_watch,
+    .points_remove = control_guest_points_remove,
+};
+
+struct error *control_guest_begin(struct control *control, struct guest_follow *follow)
+{
+	struct error *error;
+
+	if (!control)
+		return NULL;
+	control->backend = &guest_backend;
+	control->machine = memory_alloc(sizeof(*control->machine));
+	control->machine->follow = follow;
+	error = disassembler_create(ABI_I386, &control->machine->disassembler);
+	return error ? error : gdbstub_step_undisturbed(follow->stub);
+}
+
+void control_guest_end(struct control *control)
+{
+	if (!control || !control->machine)
+		return;
+	disassembler_destroy(control->machine->disassembler);
+	free(control->machine);
+	control->machine = NULL;
+}
