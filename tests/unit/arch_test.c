@@ -307,9 +307,28 @@ static void real_32_bit_code(void **state)
 	tracee_kill(pid);
 }
 
+static void test_system_call_length(void **state)
+{
+	static const uint8_t int80[] = {0xcd, 0x80, 0x51};
+	static const uint8_t today[] = {0x0f, 0x34, 0xcd, 0x80, 0x5d};
+	static const uint8_t old[] = {0x0f, 0x34, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xeb, 0xf3, 0x5d};
+	static const uint8_t bare[] = {0x0f, 0x34, 0x5d, 0xc3};
+
+	(void)state;
+	assert_int_equal(system_call_length(int80, sizeof(int80)), 2);
+	assert_int_equal(system_call_length(today, sizeof(today)), 4);
+	assert_int_equal(system_call_length(old, sizeof(old)), 11);
+	/* Nothing that restarts the call; cut short; no call. */
+	assert_int_equal(system_call_length(bare, sizeof(bare)), 0);
+	for (size_t size = 0; size < 11; size++)
+		assert_int_equal(system_call_length(old, size), 0);
+	assert_int_equal(system_call_length(today + 1, sizeof(today) - 1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_system_call_length),
 	    cmocka_unit_test(abis_have_names),
 	    cmocka_unit_test(table_of_i386),
 	    cmocka_unit_test(table_of_x86_64),

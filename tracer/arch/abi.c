@@ -106,3 +106,19 @@ bool is_system_call_instruction(const uint8_t code[SYSTEM_CALL_SIZE])
 	}
 	return false;
 }
+
+/* arch/x86/entry/vdso/vdso32/sysenter.S of 2.6.29 (seven nops and a jump back) to system_call.S of today (int $0x80).
+ */
+size_t system_call_length(const uint8_t *code, size_t size)
+{
+	enum { SYSENTER = 0x34, NOP = 0x90, INT = 0xcd, JUMP = 0xeb };
+	size_t at = SYSTEM_CALL_SIZE;
+
+	if (size < SYSTEM_CALL_SIZE || !is_system_call_instruction(code))
+		return 0;
+	if (code[1] != SYSENTER)
+		return SYSTEM_CALL_SIZE;
+	while (at < size && code[at] == NOP)
+		at++;
+	return at + SYSTEM_CALL_SIZE <= size && (code[at] == INT || code[at] == JUMP) ? at + SYSTEM_CALL_SIZE : 0;
+}

@@ -59,6 +59,9 @@ bool registers_decode_prstatus(const void *bytes, size_t size, struct registers 
 /* Are these two bytes an instruction that enters the kernel: syscall, sysenter, int $0x80? */
 enum { SYSTEM_CALL_SIZE = 2 };
 bool is_system_call_instruction(const uint8_t code[SYSTEM_CALL_SIZE]);
+/* How far behind such an instruction, with which the code begins, its system call returns to: to the next one, but for
+ * sysenter, behind which the vDSO has what restarts the call first. 0: it is none, or that does not stand there. */
+size_t system_call_length(const uint8_t *code, size_t size);
 
 /* Accessors by role. */
 uint64_t registers_pc(const struct registers *registers);

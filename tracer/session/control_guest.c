@@ -15,27 +15,11 @@ bool guest_is_user(const struct registers *registers)
 
 /* --- holding --- */
 
-static void end_detour(struct controlled *task)
+void control_guest_end_detour(struct controlled *task)
 {
 	if (task->detour)
 		guest_breakpoint(machine_of(task)->follow, task->detour, false);
 	task->detour = 0;
-}
-
-/* Sets, or takes back, breakpoints where the kernel is entered. */
-static void watch_entries(struct controlled *task, bool on)
-{
-	struct guest_follow *follow = machine_of(task)->follow;
-	uint64_t address;
-	const char *name;
-
-	if (task->into_kernel == on)
-		return;
-	task->into_kernel = on;
-	for (enum stage_entry way = STAGE_ENTRY_SYSENTER; way <= STAGE_ENTRY_INT80; way++) {
-		if (lineage_find(follow->symbols, STAGE_ENTRY, way, 0, &address, &name))
-			guest_breakpoint(follow, address, on);
-	}
 }
 
 static bool is_at_entry(const struct controlled *task)
@@ -51,22 +35,10 @@ static bool is_at_entry(const struct controlled *task)
 	return false;
 }
 
-static void abandon(struct controlled *task)
-{
-	end_detour(task);
-	watch_entries(task, false);
-	task->wants_step = false;
-}
-
-static bool in_kernel(const struct controlled *task)
-{
-	return !guest_is_user(&task->standing);
-}
-
 /* --- going on --- */
 
 /* One that is held in the kernel: nothing else can run before it does. */
-static const struct controlled *keeper(const struct control *control)
+const struct controlled *control_guest_keeper(const struct control *control)
 {
 	for (size_t i = 0; i < control->tasks.count; i++) {
 		const struct controlled *task = control->tasks.items[i];
@@ -106,13 +78,14 @@ static struct error *go_on(struct control *control)
 }
 
 /* Lets the machine run where it may. A task that cannot be kept where it stands keeps all others there. */
-static void settle(struct control *control)
+void control_guest_settle(struct control *control)
 {
 	struct control_machine *machine = control->machine;
 	struct gdbstub *stub = machine->follow->stub;
 	struct error *error;
 
-	if (!stub || gdbstub_running(stub) || machine->queued || keeper(control) || !anybody_runs(control))
+	if (!stub || gdbstub_running(stub) || machine->queued || control_guest_keeper(control) ||
+	    !anybody_runs(control))
 		return;
 	error = go_on(control);
 	if (error)
@@ -120,54 +93,12 @@ static void settle(struct control *control)
 	error_destroy(error);
 }
 
-static void set_off(struct controlled *task, bool step)
+void control_guest_detour(struct controlled *task, uint64_t address)
 {
-	const struct controlled *kept = keeper(task->control);
-
-	task->wants_step = step;
-	if (task->parked)
-		control_guest_call(task);
-	if (kept)
-		log_write(&task->control->session->log, LOG_LEVEL_WARNING,
-			  "process %d stands in the kernel, which has one processor: %d goes on after it",
-			  kept->shown.tid, task->shown.tid);
-	settle(task->control);
-}
-
-static void run(struct controlled *task)
-{
-	set_off(task, false);
-}
-
-/* A call that sets the registers anew comes back elsewhere. */
-static bool comes_back(const struct registers *registers)
-{
-	enum { EXIT = 1, SIGRETURN = 119, RT_SIGRETURN = 173, EXIT_GROUP = 252 };
-	uint64_t number = registers->value[EAX];
-
-	return number != EXIT && number != SIGRETURN && number != RT_SIGRETURN && number != EXIT_GROUP;
-}
-
-static void make_detour(struct controlled *task, uint64_t address)
-{
-	end_detour(task);
+	control_guest_end_detour(task);
 	task->detour = address;
 	task->detour_sp = registers_sp(&task->standing);
 	guest_breakpoint(machine_of(task)->follow, address, true);
-}
-
-/* A system call is gone through, unless one instruction was asked for: that one leads into the kernel. */
-static void execute(struct controlled *task)
-{
-	uint64_t after;
-
-	task->executing = true;
-	task->through_call = task->plan.kind != STEP_INSTRUCTION && guest_is_user(&task->standing) &&
-			     comes_back(&task->standing) &&
-			     control_guest_call_return(task, registers_pc(&task->standing), &after);
-	if (task->through_call)
-		make_detour(task, after);
-	set_off(task, !task->through_call);
 }
 
 /* --- stops --- */
@@ -223,7 +154,7 @@ static void stepped(struct controlled *task, const struct registers *before)
 	if (was_diverted(task, before, &task->standing)) {
 		task->wants_step = false;
 		task->standing = *before; /* where it is to come back to */
-		make_detour(task, registers_pc(before));
+		control_guest_detour(task, registers_pc(before));
 		return;
 	}
 	task->wants_step = false;
@@ -234,7 +165,7 @@ static void stepped(struct controlled *task, const struct registers *before)
 /* It has come back from where its instruction, or its system call, had led. */
 static void returned(struct controlled *task)
 {
-	end_detour(task);
+	control_guest_end_detour(task);
 	if (task->interrupt) {
 		control_hold(task, CONTROL_STOP_INTERRUPT, 0);
 	} else if (task->through_call) {
@@ -341,12 +272,12 @@ static void wait_for_return(struct controlled *task)
 		return;
 	task->standing = border.user;
 	task->through_call = true;
-	make_detour(task, registers_pc(&border.user));
+	control_guest_detour(task, registers_pc(&border.user));
 	log_write(&task->control->session->log, LOG_LEVEL_WARNING,
 		  "process %d is in the kernel: it is held once it is back in user mode", task->shown.tid);
 }
 
-static void look_for_interrupts(struct control *control)
+void control_guest_look_for_interrupts(struct control *control)
 {
 	for (size_t i = 0; i < control->tasks.count; i++) {
 		struct controlled *task = control->tasks.items[i];
@@ -354,16 +285,6 @@ static void look_for_interrupts(struct control *control)
 		if (task->guest && task->interrupt && task->shown.state == CONTROL_RUNNING)
 			wait_for_return(task);
 	}
-}
-
-static struct error *interrupt(struct controlled *task)
-{
-	struct gdbstub *stub = machine_of(task)->follow->stub;
-
-	if (gdbstub_running(stub))
-		return gdbstub_interrupt(stub);
-	look_for_interrupts(task->control);
-	return NULL;
 }
 
 /* --- the session's side --- */
@@ -392,8 +313,8 @@ bool control_guest_stopped(struct control *control, const struct gdbstub_stop *s
 	if (machine->current)
 		arrived(machine->current, stop, registers);
 	if (stop->kind == GDBSTUB_STOP_SIGNAL && stop->number == SIGINT)
-		look_for_interrupts(control);
-	settle(control);
+		control_guest_look_for_interrupts(control);
+	control_guest_settle(control);
 	return true;
 }
 
@@ -409,67 +330,13 @@ bool control_guest_queued(struct control *control, struct gdbstub_stop *stop)
 	return true;
 }
 
-/* --- letting go and ending --- */
-
-static bool goes_with(const struct controlled *one, const struct controlled *other)
-{
-	return one->shown.pid == other->shown.pid || one->guest->space == other->guest->space;
-}
-
-/* The session still tells what it forks. */
-static void let_go(struct controlled *task)
-{
-	if (task->parked)
-		control_guest_call(task);
-	control_abandon(task);
-	control_guest_points_drop(task, true);
-	task->leaving = true;
-	task->shown.state = CONTROL_LET_GO;
-	control_changed(task);
-	/* A parked one is put back first, where it wakes. */
-	if (!task->parked)
-		control_guest_leave(task);
-	settle(task->control);
-}
-
-static struct error *into_kernel(struct controlled *task)
-{
-	if (in_kernel(task))
-		return error_create(ERROR_INPUT, 0, NULL, "process %d is in the kernel already", task->shown.tid);
-	watch_entries(task, true);
-	return NULL;
-}
-
-static const struct control_backend guest_backend = {
-    .space = control_guest_space,
-    .registers = control_guest_registers,
-    .stack = control_guest_stack,
-    .caller = control_guest_caller,
-    .kernel_place = control_guest_kernel_place,
-    .kernel_find = control_guest_kernel_find,
-    .kernel_line = control_guest_kernel_line,
-    .execute = execute,
-    .run = run,
-    .into_kernel = into_kernel,
-    .interrupt = interrupt,
-    .goes_with = goes_with,
-    .let_go = let_go,
-    .abandon = abandon,
-    .in_kernel = in_kernel,
-    .passing_add = control_guest_passing_add,
-    .passing_remove = control_guest_passing_remove,
-    .point_add = control_guest_point_add,
-    .point_watch = control_guest_point_watch,
-    .points_remove = control_guest_points_remove,
-};
-
 struct error *control_guest_begin(struct control *control, struct guest_follow *follow)
 {
 	struct error *error;
 
 	if (!control)
 		return NULL;
-	control->backend = &guest_backend;
+	control->backend = &control_in_guest;
 	control->machine = memory_alloc(sizeof(*control->machine));
 	control->machine->follow = follow;
 	error = disassembler_create(ABI_I386, &control->machine->disassembler);

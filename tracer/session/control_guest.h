@@ -28,6 +28,18 @@ static inline struct control_machine *machine_of(const struct controlled *task)
 
 /* --- control_guest.c --- */
 bool guest_is_user(const struct registers *registers);
+/* One that is held in the kernel: nothing else can run before it does. NULL: none is. */
+const struct controlled *control_guest_keeper(const struct control *control);
+/* Lets the machine run where it may. A task that cannot be kept where it stands keeps all others there. */
+void control_guest_settle(struct control *control);
+/* It is stopped where it comes back to, at `address`. */
+void control_guest_detour(struct controlled *task, uint64_t address);
+void control_guest_end_detour(struct controlled *task);
+/* Those that are to be held and sleep in the kernel are held where they come back to user mode. */
+void control_guest_look_for_interrupts(struct control *control);
+
+/* --- control_guest_go.c --- */
+extern const struct control_backend control_in_guest;
 
 /* --- control_guest_tasks.c --- */
 /* The session's task is not controlled any more. */

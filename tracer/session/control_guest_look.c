@@ -62,26 +62,16 @@ struct error *control_guest_registers(struct controlled *task, struct registers 
 
 /* --- system calls --- */
 
-/* Behind `sysenter` stand, in all versions of the vDSO, nops, two bytes that enter the kernel again when the call is
- * restarted (int $0x80, or a jump), and the instruction that it returns to (arch/x86/entry/vdso/vdso32). */
 bool control_guest_call_return(struct controlled *task, uint64_t address, uint64_t *after)
 {
-	enum { REACH = 24, NOP = 0x90, INT = 0xcd, JUMP = 0xeb };
-	static const uint8_t sysenter[] = {0x0f, 0x34};
+	enum { REACH = 24 };
 	uint8_t code[REACH];
-	size_t at = sizeof(sysenter);
 	struct error *error = space_read(control_guest_space(task), address, code, sizeof(code));
+	size_t length = error ? 0 : system_call_length(code, sizeof(code));
 
 	error_destroy(error);
-	if (error || !is_system_call_instruction(code))
-		return false;
-	*after = address + sizeof(sysenter);
-	if (memcmp(code, sysenter, sizeof(sysenter)) != 0)
-		return true;
-	while (at < REACH - 2 && code[at] == NOP)
-		at++;
-	*after = address + at + 2;
-	return code[at] == INT || code[at] == JUMP;
+	*after = address + length;
+	return length;
 }
 
 /* --- the border, where the kernel's entry has not saved the user's registers yet --- */

@@ -97,6 +97,7 @@ void control_advance(struct controlled *task)
 static void begin_to_run(struct controlled *task)
 {
 	task->shown.state = CONTROL_RUNNING;
+	task->shown.in_kernel = false;
 	control_drop_stack(task);
 	control_changed(task);
 }

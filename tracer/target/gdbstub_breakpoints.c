@@ -122,12 +122,18 @@ static struct error *watch(struct gdbstub *stub, char verb, uint64_t address, un
 
 struct error *gdbstub_watch_add(struct gdbstub *stub, uint64_t address, unsigned size)
 {
-	return watch(stub, 'Z', address, size);
+	struct error *error = watch(stub, 'Z', address, size);
+
+	stub->watches += !error;
+	return error;
 }
 
 struct error *gdbstub_watch_remove(struct gdbstub *stub, uint64_t address, unsigned size)
 {
-	return watch(stub, 'z', address, size);
+	struct error *error = watch(stub, 'z', address, size);
+
+	stub->watches -= !error;
+	return error;
 }
 
 struct error *gdbstub_sync_breakpoints(struct gdbstub *stub)

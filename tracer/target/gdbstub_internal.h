@@ -71,6 +71,7 @@ struct gdbstub {
 	struct buffer before;
 
 	VECTOR(struct gdbstub_breakpoint) breakpoints;
+	unsigned watches;
 	struct disassembler *disassembler; /* NULL: not needed yet */
 	size_t block_size;
 	struct gdbstub_block blocks[GDBSTUB_BLOCKS];

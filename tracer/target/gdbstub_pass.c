@@ -156,8 +156,8 @@ struct error *gdbstub_pass_by_hand(struct gdbstub *stub, uint64_t pc, bool *pass
 	struct effect effect;
 
 	*passed = false;
-	/* A program's step is cheap. */
-	if (!stub->is_machine || !is_protected(stub) || !stub->write_register ||
+	/* A program's step is cheap, and what is written by hand is not watched. */
+	if (!stub->is_machine || stub->watches || !is_protected(stub) || !stub->write_register ||
 	    !find_instruction(stub, pc, &instruction))
 		return NULL;
 

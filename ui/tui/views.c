@@ -138,13 +138,13 @@ static bool is_of_use(const struct tui *tui, const struct command *command, unsi
 	return !(command->when & WHEN_OUTSIDE) || (tui_is_guest(tui) && !(task && task->in_kernel));
 }
 
-/* Those of the table that are of use now, as many as there is room for. */
+/* Those of the table that are of use now, as many as there is room for; the way out is always there. */
 static void draw_keys(const struct tui *tui)
 {
 	const struct area *area = &tui->layout.keys;
 	const struct control_task *task = tui_task(tui);
 	unsigned now = task && task->state == CONTROL_HELD ? WHEN_HELD : WHEN_OVER;
-	int column = 0, help = area->columns - 6;
+	int column = 0, help = area->columns - 6, quit = (int)strlen("q quit  ");
 
 	if (task && task->state == CONTROL_RUNNING)
 		now = WHEN_RUNNING;
@@ -154,7 +154,8 @@ static void draw_keys(const struct tui *tui)
 		if (!is_of_use(tui, command, now))
 			continue;
 		key_label(command->key, name);
-		if (column + screen_columns(name) + screen_columns(command->brief) + 3 > help)
+		if (column + screen_columns(name) + screen_columns(command->brief) + 3 >
+		    help - (command->key == 'q' ? 0 : quit))
 			continue;
 		column += screen_put(area, 0, column, -1, ROLE_KEY, name) + 1;
 		column += screen_put(area, 0, column, -1, ROLE_DIM, command->brief) + 2;
