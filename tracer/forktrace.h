@@ -100,6 +100,8 @@ struct fork_record {
 	bool untraced;      /* the program asked for CLONE_UNTRACED; forktrace took the flag out to follow the child */
 	enum stop_order order; /* which stop forktrace received first */
 	unsigned restarts;     /* times the call was restarted after a signal */
+	bool injected;         /* forktrace held the call at its entry, as it was asked to */
+	uint64_t delay_ns;     /* for so long; 0: it did not */
 	struct fork_half parent, child;
 	struct fork_kernel kernel;
 };
@@ -110,7 +112,9 @@ struct fork_failed {
 	bool entry_certain;
 	bool thread;
 	unsigned restarts;
-	int error_number; /* EAGAIN, … */
+	int error_number;  /* EAGAIN, … */
+	bool injected;     /* the call was not made: forktrace was asked to let it fail */
+	uint64_t delay_ns; /* forktrace held it for so long at its entry; 0: it did not */
 	struct task_name parent;
 	struct stack *frames;
 };

@@ -119,6 +119,8 @@ static void create_session(struct run *run)
 	    .cache = cache,
 	    .unwinder = run->options.unwinder,
 	    .max_frames = run->options.max_frames,
+	    .injections = run->options.injections.items,
+	    .injection_count = run->options.injections.count,
 	};
 	struct log log = {.write = on_log, .context = run};
 	struct event_sink sink = {0};
@@ -203,6 +205,8 @@ static void on_interrupt(struct run *run, const struct signalfd_siginfo *info)
 		session_release(run->session, "forktrace was asked to end");
 	else if (info->ssi_code <= 0)
 		session_forward_signal(run->session, (int)info->ssi_signo);
+	/* A call that waits would take notice of the signal at the end of its delay. */
+	session_end_delays(run->session);
 }
 
 /* Takes what waits; SIGCHLD only says that there is something to dispatch. */

@@ -29,6 +29,7 @@ enum {
 	KEY_FROM,
 	KEY_ON,
 	KEY_ALLOW_NONE,
+	KEY_INJECT,
 };
 
 static const struct argp_option option_table[] = {
@@ -40,6 +41,8 @@ static const struct argp_option option_table[] = {
      "Which children are traced on: all (default), first (the program's own, not theirs) or none", 1},
     {"threads", KEY_THREADS, NULL, 0, "Record the creation of threads too (default: they are counted)", 1},
     {"no-seccomp", KEY_NO_SECCOMP, NULL, 0, "Stop on every system call instead of installing a seccomp filter", 1},
+    {"inject", KEY_INJECT, "CALLS:WHAT[:when=N]", 0,
+     "Let calls of the fork family fail or wait: clone:error=EAGAIN:when=3, %fork:delay=10ms (repeatable)", 1},
     {"unwinder", KEY_UNWINDER, "METHOD", 0,
      "How user stacks are unwound: auto (default), libdw, libunwind or frame-pointer", 2},
     {"max-frames", KEY_MAX_FRAMES, "N", 0, "Frames a stack at most (default: 256)", 2},
@@ -141,6 +144,28 @@ static void attach_parse(const struct argp_state *state, struct options *options
 	}
 }
 
+static void inject_parse(const struct argp_state *state, struct options *options, const char *text)
+{
+	_cleanup_(buffer_deinit) struct buffer whole = {0}, wrong = {0};
+	struct injection_mistake mistake;
+	struct injection injection;
+
+	if (injection_parse(text, &injection, &mistake)) {
+		vector_push(&options->injections, injection);
+		return;
+	}
+
+	_cleanup_free_ char *part = memory_strndup(text + mistake.position, mistake.size);
+
+	buffer_append_text(&whole, "");
+	escape_append(&whole, text);
+	buffer_append_text(&wrong, "");
+	escape_append(&wrong, part);
+	argp_failure(state, EXIT_FORKTRACE, 0, "--inject: '%s' is not valid at character %zu%s%s%s; allowed there: %s",
+		     whole.data, mistake.position + 1, mistake.size ? ", '" : "", wrong.data, mistake.size ? "'" : "",
+		     mistake.allowed);
+}
+
 static void format_parse(const struct argp_state *state, struct options *options, const char *name)
 {
 	_cleanup_(buffer_deinit) struct buffer allowed = {0};
@@ -201,7 +226,7 @@ static void from_check(const struct argp_state *state, const struct options *opt
 	if (options->tracing || options->guest.given || options->guest.files.count > 0 || options->guest.kallsyms)
 		argp_failure(state, EXIT_FORKTRACE, 0,
 			     "--from traces nothing: it goes without the options that say how (--kernel, --guest..., "
-			     "--follow, --threads, --no-seccomp, --unwinder, --max-frames, --kallsyms)");
+			     "--follow, --threads, --no-seccomp, --unwinder, --max-frames, --kallsyms, --inject)");
 }
 
 static void on_parse(const struct argp_state *state, struct options *options, const char *which)
@@ -241,6 +266,11 @@ static void subject_check(const struct argp_state *state, const struct options *
 		    state, EXIT_FORKTRACE, 0,
 		    "--interactive and --gdb exclude one another: programs are stepped here, and in a guest of "
 		    "forktrace's own (-g)");
+	if (options->injections.count > 0 &&
+	    (options->interactive || options->guest.stub || options->kernel == KERNEL_GUEST))
+		argp_failure(state, EXIT_FORKTRACE, 0,
+			     "--inject changes calls of programs that run on this machine, unstepped: it goes without "
+			     "--interactive (-i), --kernel=guest (-g) and --gdb");
 	if (options->guest.stub) {
 		stub_check(state, options);
 		return;
@@ -264,7 +294,7 @@ static void subject_check(const struct argp_state *state, const struct options *
 static bool is_about_tracing(int key)
 {
 	return key == 'k' || key == 'g' || key == KEY_FOLLOW || key == KEY_THREADS || key == KEY_NO_SECCOMP ||
-	       key == KEY_UNWINDER || key == KEY_MAX_FRAMES;
+	       key == KEY_UNWINDER || key == KEY_MAX_FRAMES || key == KEY_INJECT;
 }
 
 static error_t option_parse(int key, char *value, struct argp_state *state)
@@ -340,6 +370,9 @@ static error_t option_parse(int key, char *value, struct argp_state *state)
 	case KEY_ALLOW_NONE:
 		options->allow_none = true;
 		return 0;
+	case KEY_INJECT:
+		inject_parse(state, options, value);
+		return 0;
 	case KEY_STAGES:
 		if (!stages_print(state->out_stream))
 			argp_failure(state, EXIT_FORKTRACE, errno, "the stages cannot be written");
@@ -395,5 +428,6 @@ void options_deinit(struct options *options)
 {
 	vector_deinit(&options->attach);
 	expectation_words_deinit(&options->expectations);
+	vector_deinit(&options->injections);
 	guest_choices_deinit(&options->guest);
 }

@@ -30,7 +30,8 @@ struct options {
 	enum unwinder_kind unwinder;
 	bool threads;
 	enum follow follow;
-	bool seccomp;      /* false: --no-seccomp */
+	bool seccomp; /* false: --no-seccomp */
+	VECTOR(struct injection) injections;
 	size_t max_frames; /* 1 to MAX_FRAMES_LIMIT */
 	bool tracing;      /* an option was given that is about how programs are traced */
 	enum color_choice color;

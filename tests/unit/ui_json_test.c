@@ -57,6 +57,7 @@ static void expect_report(const struct event *event, const char *expected)
 	"'syscall': 'clone', 'syscall_nr': 120, 'abi': 'i386', 'entry': 'sysenter', 'entry_certain': true,"            \
 	"'flags': ['CLONE_CHILD_CLEARTID', 'CLONE_CHILD_SETTID'], 'exit_signal': 'SIGCHLD', 'child_stack': null,"      \
 	"'thread': false, 'restarts': 0,"
+#define NOT_INJECTED "'injected': false, 'delay_ns': null,"
 #define USER_FRAME                                                                                                     \
 	"{'pc': '0x56556280', 'symbol': 'main', 'offset': 82, 'module': '/t/test_fork', 'build_id': 'ab',"             \
 	" 'file': '/t/m.c', 'line': 21, 'inlined': true, 'method': 'frame-pointer', 'certain': false}"
@@ -85,7 +86,7 @@ static void test_fork(void **state)
 	record.kernel.parent_frames = stack_of(&bare_frame, 1);
 	record.kernel.parent_frames->reason = "not told";
 	record.kernel.child_frames = NULL;
-	expect_report(&event, "{'event': 'fork', 'seq': 3, 'time_ns': 1204000, 'kind': 'fork'," CALL
+	expect_report(&event, "{'event': 'fork', 'seq': 3, 'time_ns': 1204000, 'kind': 'fork'," CALL NOT_INJECTED
 			      "'untraced': false, 'order': 'parent-first',"
 			      "'parent': {'pid': 4711, 'tid': 4711, 'ns_pid': 4711, 'comm': 'test_fork', 'ret': 4712,"
 			      " 'ret_from': 'syscall-exit', 'ret_reason': null, 'ret_ns': 48000,"
@@ -214,16 +215,18 @@ static void test_fork_failed(void **state)
 				     .entry = ENTRY_SYSENTER,
 				     .entry_certain = true,
 				     .error_number = EAGAIN,
+				     .injected = true,
+				     .delay_ns = 7,
 				     .parent = record.parent.task,
 				     .frames = stack};
 	struct event event = {.kind = EVENT_FORK_FAILED, .seq = 9, .time_ns = 5, .fork_failed = &failed};
 
 	(void)state;
 	stack->reason = "no more";
-	expect_report(&event,
-		      "{'event': 'fork-failed', 'seq': 9, 'time_ns': 5," CALL "'errno': 'EAGAIN', 'errno_nr': 11,"
-		      "'parent': {'pid': 4711, 'tid': 4711, 'ns_pid': 4711, 'comm': 'test_fork',"
-		      " 'frames_truncated': false, 'frames_reason': 'no more', 'frames': [" USER_FRAME "]}}");
+	expect_report(&event, "{'event': 'fork-failed', 'seq': 9, 'time_ns': 5," CALL
+			      "'injected': true, 'delay_ns': 7, 'errno': 'EAGAIN', 'errno_nr': 11,"
+			      "'parent': {'pid': 4711, 'tid': 4711, 'ns_pid': 4711, 'comm': 'test_fork',"
+			      " 'frames_truncated': false, 'frames_reason': 'no more', 'frames': [" USER_FRAME "]}}");
 	stack_unref(stack);
 	fork_record_drop(&record);
 }

@@ -63,7 +63,7 @@ static void test_all(void **state)
 
 	(void)state;
 	parse(&parsed, "-k none -f json -o out --unwinder=frame-pointer --threads --follow=first --no-seccomp "
-		       "--max-frames=65536 --color=never -vv -- -x");
+		       "--max-frames=65536 --color=never --inject=clone:error=1 --inject=%fork:delay=2 -vv -- -x");
 	assert_int_equal(parsed.options.kernel, KERNEL_NONE);
 	assert_string_equal(parsed.options.format->name, "json");
 	assert_string_equal(parsed.options.output, "out");
@@ -73,6 +73,9 @@ static void test_all(void **state)
 	assert_false(parsed.options.seccomp);
 	assert_int_equal(parsed.options.max_frames, 65536);
 	assert_int_equal(parsed.options.color, COLOR_NEVER);
+	assert_int_equal(parsed.options.injections.count, 2);
+	assert_int_equal(parsed.options.injections.items[0].error_number, 1);
+	assert_int_equal(parsed.options.injections.items[1].delay_ns, 2000);
 	assert_int_equal(parsed.options.verbosity, 2);
 	assert_string_equal(parsed.options.command[0], "-x");
 	options_deinit(&parsed.options);
@@ -198,6 +201,13 @@ static const struct {
     {"--max-frames=65537 ls", "--max-frames: '65537' is not valid; allowed: a number from 1 to 65536"},
     {"--max-frames=-1 ls", "--max-frames: '-1' is not valid; allowed: a number from 1 to 65536"},
     {"--max-frames=\033[2J ls", "--max-frames: '\\x1b[2J' is not valid; allowed: a number from 1 to 65536"},
+    {"--inject=clone:error=EFOO ls",
+     "--inject: 'clone:error=EFOO' is not valid at character 13, 'EFOO'; allowed there: the "
+     "name of an error, such as EAGAIN, or its number, 1 to 511"},
+    {"--inject=\033[2J ls", "--inject: '\\x1b[2J' is not valid at character 1, '\\x1b[2J'; allowed there: fork, vfork, "
+			    "clone, clone3 or %fork, separated by commas"},
+    {"--inject=clone:error=1 -i ls", "--inject changes calls of programs that run on this machine, unstepped: it goes "
+				     "without --interactive (-i), --kernel=guest (-g) and --gdb"},
     {"--keys=k ls", "--keys and --source-path go with --interactive (-i)"},
     {"--source-path=/src ls", "--keys and --source-path go with --interactive (-i)"},
     {"-i --gdb=localhost:1234 --kallsyms=f",
@@ -209,7 +219,7 @@ static const struct {
     {"--from=r -i", "--from traces nothing: there is nothing to step through (-i)"},
     {"--from=r --max-frames=3",
      "--from traces nothing: it goes without the options that say how (--kernel, --guest..., --follow, --threads, "
-     "--no-seccomp, --unwinder, --max-frames, --kallsyms)"},
+     "--no-seccomp, --unwinder, --max-frames, --kallsyms, --inject)"},
     {"-q -v ls", "--quiet and --verbose exclude one another"},
     {"-v -q ls", "--quiet and --verbose exclude one another"},
 };
@@ -249,7 +259,7 @@ static void test_information(void **state)
 					      "--threads", "--follow",      "--color",  "--quiet",       "--verbose",
 					      "--usage",   "--no-seccomp",  "--help",   "--version",     "--max-frames",
 					      "--stages",  "--interactive", "--keys",   "--source-path", "--expect",
-					      "--on",      "--allow-none",  "--from"};
+					      "--on",      "--allow-none",  "--from",   "--inject"};
 	struct buffer said = {0};
 
 	(void)state;

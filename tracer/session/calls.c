@@ -113,18 +113,21 @@ static void remember_restart(struct task *task)
 		memmove(task->restarts, task->restarts + 1, (RESTARTS_MAX - 1) * sizeof(task->restarts[0]));
 		slot = &task->restarts[RESTARTS_MAX - 1];
 	}
-	*slot = (struct restart){.pc = call->pc, .sp = call->sp, .count = call->restarts + 1};
+	*slot =
+	    (struct restart){.pc = call->pc, .sp = call->sp, .count = call->restarts + 1, .delay_ns = call->delay_ns};
 }
 
-/* Takes over the count of the interrupted call that is entered again. */
-static unsigned take_restart(struct task *task, uint64_t pc, uint64_t sp)
+/* Takes over what is known of the interrupted call that is entered again. */
+static void take_restart(struct task *task)
 {
-	struct restart *restart = find_restart(task, pc, sp);
-	unsigned count = restart ? restart->count : 0;
+	struct watched_call *call = &task->call;
+	struct restart *restart = find_restart(task, call->pc, call->sp);
 
-	if (restart)
-		*restart = (struct restart){0};
-	return count;
+	if (!restart)
+		return;
+	call->restarts = restart->count;
+	call->delay_ns = restart->delay_ns;
+	*restart = (struct restart){0};
 }
 
 void call_entered(struct session *session, struct task *task, const struct syscall_info *info)
@@ -136,12 +139,20 @@ void call_entered(struct session *session, struct task *task, const struct sysca
 		call->kind = CALL_FORK;
 		if (call->fork.syscall == FORK_SYSCALL_CLONE3)
 			read_clone3_arguments(session, task, &call->fork);
-		call->restarts = take_restart(task, info->pc, info->sp);
-		take_untraced_out(session, task);
+		take_restart(task);
+		if (session->injector && !call->restarts)
+			inject_entered(session, task);
+		if (!call->injected_error)
+			take_untraced_out(session, task);
 	} else {
 		call->kind = call_kind_of(info->abi, info->number);
 		call->argument = info->arguments[0];
 	}
+}
+
+bool call_may_fork(const struct watched_call *call)
+{
+	return call->kind == CALL_FORK && !call->event_seen && !call->injected_error && !call->held_ns;
 }
 
 static const char *request_name(uint64_t request)
@@ -181,6 +192,8 @@ static void fork_failed(struct session *session, struct task *task, int error_nu
 	failed->thread = task->call.fork.flags & CLONE_THREAD;
 	failed->restarts = task->call.restarts;
 	failed->error_number = error_number;
+	failed->injected = task->call.injected_error;
+	failed->delay_ns = task->call.delay_ns;
 	task->space->tid = task->tid;
 	task_refresh_comm(task);
 	if (!error) {
@@ -197,10 +210,12 @@ static void fork_failed(struct session *session, struct task *task, int error_nu
 	session_emit_stacks(session, &event, stack, NULL);
 }
 
-static void fork_call_left(struct session *session, struct task *task, const struct syscall_info *info)
+static void fork_call_left(struct session *session, struct task *task, struct syscall_info *info)
 {
 	struct watched_call *call = &task->call;
 
+	if (call->injected_error)
+		inject_left(session, task, info);
 	if (call->untraced)
 		call_restore_untraced(session, task, &call->fork);
 	if (call->event_seen) {
@@ -243,7 +258,7 @@ static void filter_call_left(struct session *session, struct task *task, const s
 	}
 }
 
-void call_left(struct session *session, struct task *task, const struct syscall_info *info)
+void call_left(struct session *session, struct task *task, struct syscall_info *info)
 {
 	switch (task->call.kind) {
 	case CALL_FORK:

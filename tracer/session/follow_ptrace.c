@@ -39,6 +39,9 @@ static void let_go(struct session *session, struct task *task, int signal)
 
 void follow_resume(struct session *session, struct task *task, int signal)
 {
+	/* It stands at its call's entry, where no signal waits to be delivered. */
+	if (task->call.held_ns)
+		return;
 	if (task->leaving && may_leave(task)) {
 		let_go(session, task, signal);
 		return;

@@ -22,14 +22,19 @@ struct watched_call {
 	struct fork_call fork; /* CALL_FORK */
 	uint64_t pc, sp;       /* CALL_FORK: names the call among those that a signal interrupted */
 	unsigned restarts;
-	bool untraced;     /* CLONE_UNTRACED was taken out of the flags and is to be put back */
-	uint64_t argument; /* of the others: the first */
+	bool untraced;       /* CLONE_UNTRACED was taken out of the flags and is to be put back */
+	int injected_error;  /* CALL_FORK: it is not made, and fails with this; 0: it is made */
+	uint64_t held_ns;    /* CALL_FORK: it is held at its entry since then; 0: it is not */
+	uint64_t held_to_ns; /* until then */
+	uint64_t delay_ns;   /* so long it was held; 0: it was not */
+	uint64_t argument;   /* of the others: the first */
 };
 
 /* A call that ended in ERESTART*: when the program enters it again at the same place it is the same call. */
 struct restart {
 	uint64_t pc, sp;
 	unsigned count; /* 0: free */
+	uint64_t delay_ns;
 };
 
 /* Interrupted calls nest only as deep as signal handlers that fork do. */
@@ -94,6 +99,7 @@ struct session {
 	struct live_kernel *live;   /* NULL: no kernel half was asked for, or it is a guest's */
 	struct control *control;    /* NULL: nothing is stepped */
 	struct guest_follow *guest; /* NULL: programs of this machine are traced */
+	struct injector *injector;  /* NULL: nothing is injected */
 	const char *kernel_release;
 	struct map tasks; /* by tid */
 	VECTOR(struct parked) parked;
@@ -150,10 +156,26 @@ void follow_resume(struct session *session, struct task *task, int signal);
 
 /* --- calls.c: entries and exits of watched system calls --- */
 void call_entered(struct session *session, struct task *task, const struct syscall_info *info);
-void call_left(struct session *session, struct task *task, const struct syscall_info *info);
+void call_left(struct session *session, struct task *task, struct syscall_info *info);
 /* Puts CLONE_UNTRACED back where forktrace took it out: in the parent at the call's exit, in the child at its first
  * stop. */
 void call_restore_untraced(struct session *session, struct task *task, const struct fork_call *fork);
+
+/* May there be a child of this call that has not been announced? */
+bool call_may_fork(const struct watched_call *call);
+
+/* --- inject.c: calls that are made to fail or to wait --- */
+struct injector *injector_create(const struct session_options *options, const struct log *log); /* NULL: no need */
+void injector_destroy(struct injector *injector);                                               /* accepts NULL */
+int injector_fd(const struct injector *injector); /* readable when a held task is to go on; -1: never. Accepts NULL */
+/* A call of the fork family is entered, and not for the second time. */
+void inject_entered(struct session *session, struct task *task);
+/* It has returned: gives the program the error that was asked for, and completes *info. */
+void inject_left(struct session *session, struct task *task, struct syscall_info *info);
+/* Lets those go on whose time has come. Returns whether there was one. */
+bool inject_dispatch(struct session *session);
+/* Warns of injections that no call came for. */
+void inject_end(const struct session *session);
 
 /* --- pairing.c: forks and their two halves --- */
 void pair_parent_event(struct session *session, struct task *parent, enum fork_kind kind);

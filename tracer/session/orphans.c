@@ -31,7 +31,7 @@ void pair_task_lost(struct session *session, struct task *task, const char *reas
 		as_parent->record->parent.ret_reason = reason;
 		as_parent->parent_done = true;
 		pair_finish_if_complete(session, as_parent);
-	} else if (task->call.kind == CALL_FORK && !task->call.event_seen) {
+	} else if (call_may_fork(&task->call)) {
 		remember_parentless(session, task, reason);
 	}
 	if (as_child) {
@@ -55,7 +55,7 @@ static bool fork_event_expected(const struct session *session)
 	struct task *task;
 
 	for (size_t i = 0; (task = map_next(&session->tasks, &i));) {
-		if (task->call.kind == CALL_FORK && !task->call.event_seen)
+		if (call_may_fork(&task->call))
 			return true;
 		/* Attached, and not stopped yet: it may be inside any call. */
 		if (!task->call_state_known)

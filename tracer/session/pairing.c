@@ -114,6 +114,8 @@ struct fork_pair *pair_open(struct session *session, enum fork_kind kind, const 
 	pair->record->thread = call->fork.flags & CLONE_THREAD;
 	pair->record->untraced = call->untraced;
 	pair->record->restarts = call->restarts;
+	pair->record->injected = call->delay_ns != 0;
+	pair->record->delay_ns = call->delay_ns;
 	return pair;
 }
 

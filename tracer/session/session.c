@@ -90,6 +90,8 @@ struct session *session_create(const struct session_options *options, const stru
 
 	session->options = *options;
 	session->options.cache = NULL; /* the caller's */
+	session->options.injections = NULL;
+	session->injector = injector_create(options, log);
 	session->sink = *sink;
 	session->log = *log;
 	session->pool = string_pool_create();
@@ -147,6 +149,7 @@ void session_destroy(struct session *session)
 	vector_deinit(&session->parked);
 	capture_destroy(session->capture);
 	live_kernel_destroy(session->live);
+	injector_destroy(session->injector);
 	string_pool_destroy(session->pool);
 	free(session);
 }
@@ -271,6 +274,7 @@ bool session_dispatch(struct session *session)
 	} while (count == BATCH);
 	if (nobody_left)
 		follow_lost(session, 0);
+	any = inject_dispatch(session) || any;
 	writer_flush(session->writer);
 	return any;
 }
@@ -283,7 +287,7 @@ void session_drain(struct session *session)
 
 int session_fd(const struct session *session)
 {
-	return session->guest ? guest_follow_fd(session->guest) : -1;
+	return session->guest ? guest_follow_fd(session->guest) : injector_fd(session->injector);
 }
 
 bool session_done(const struct session *session)
@@ -310,6 +314,7 @@ void session_end(struct session *session)
 	event.end.exit_status = session->exit_status < 0 ? 0 : session->exit_status;
 	session_emit(session, &event);
 	writer_finish(session->writer);
+	inject_end(session);
 }
 
 bool session_release(struct session *session, const char *reason)
@@ -325,6 +330,7 @@ bool session_release(struct session *session, const char *reason)
 		task->leaving_reason = session->release_reason;
 		session_report(session, task, ptrace_interrupt(task->tid));
 	}
+	session_end_delays(session);
 	return true;
 }
 

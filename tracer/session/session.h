@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "forktrace.h"
+#include "parse/injection.h"
 #include "target/start.h"
 #include "unwind/capture.h"
 
@@ -33,6 +34,8 @@ struct session_options {
 	    *cache; /* directory where what is costly to find out may be kept, readable by the user alone; NULL: none */
 	enum unwinder_kind unwinder;
 	size_t max_frames;
+	const struct injection *injections; /* calls that are made to fail or to wait; copied, but for their texts */
+	size_t injection_count;
 };
 
 /* The exit status of a run that lost what it followed: session_exit_status. */
@@ -59,7 +62,8 @@ struct error *session_attach(struct session *session, pid_t pid);
  * for it. Returns whether there was anything. */
 bool session_dispatch(struct session *session);
 
-/* A descriptor that is readable when there is something to dispatch, besides SIGCHLD: a guest's. -1: there is none. */
+/* A descriptor that is readable when there is something to dispatch, besides SIGCHLD: a guest's, or that of the time
+ * when a call that was held goes on. -1: there is none. */
 int session_fd(const struct session *session);
 
 /* Takes in kernel samples that pile up, for want of forks of ours, because the rest of the machine forks. */
@@ -70,6 +74,9 @@ bool session_done(const struct session *session);
 
 /* Tells the last event and waits until the sink has had all; call once, when done or when giving up. */
 void session_end(struct session *session);
+
+/* Ends the delays of all calls that are held at their entry, and of those to come: the run is to end. */
+void session_end_delays(struct session *session);
 
 /* Lets every tracee go, each at its next stop (asked for now). Only where nothing inherits the seccomp filter:
  * elsewhere it returns false and does nothing. */

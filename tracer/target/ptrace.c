@@ -154,6 +154,12 @@ struct error *ptrace_siginfo(pid_t tid, siginfo_t *info)
 	return call(PTRACE_GETSIGINFO, tid, NULL, info) < 0 ? failed(tid, "PTRACE_GETSIGINFO") : NULL;
 }
 
+static struct error *poke(pid_t tid, size_t offset, uint64_t value)
+{
+	return call(PTRACE_POKEUSER, tid, (void *)offset, (void *)(uintptr_t)value) < 0 ? failed(tid, "PTRACE_POKEUSER")
+											: NULL;
+}
+
 struct error *ptrace_set_first_argument(pid_t tid, enum abi abi, uint64_t value)
 {
 #ifdef __x86_64__
@@ -165,8 +171,7 @@ struct error *ptrace_set_first_argument(pid_t tid, enum abi abi, uint64_t value)
 
 	(void)abi;
 #endif
-	return call(PTRACE_POKEUSER, tid, (void *)offset, (void *)(uintptr_t)value) < 0 ? failed(tid, "PTRACE_POKEUSER")
-											: NULL;
+	return poke(tid, offset, value);
 }
 
 struct error *ptrace_set_pc(pid_t tid, uint64_t pc)
@@ -176,6 +181,25 @@ struct error *ptrace_set_pc(pid_t tid, uint64_t pc)
 #else
 	size_t offset = offsetof(struct user_regs_struct, eip);
 #endif
-	return call(PTRACE_POKEUSER, tid, (void *)offset, (void *)(uintptr_t)pc) < 0 ? failed(tid, "PTRACE_POKEUSER")
-										     : NULL;
+	return poke(tid, offset, pc);
+}
+
+struct error *ptrace_skip_call(pid_t tid)
+{
+#ifdef __x86_64__
+	size_t offset = offsetof(struct user_regs_struct, orig_rax);
+#else
+	size_t offset = offsetof(struct user_regs_struct, orig_eax);
+#endif
+	return poke(tid, offset, UINT64_MAX);
+}
+
+struct error *ptrace_set_result(pid_t tid, int64_t result)
+{
+#ifdef __x86_64__
+	size_t offset = offsetof(struct user_regs_struct, rax);
+#else
+	size_t offset = offsetof(struct user_regs_struct, eax);
+#endif
+	return poke(tid, offset, (uint64_t)result);
 }

@@ -62,4 +62,11 @@ struct error *ptrace_set_first_argument(pid_t tid, enum abi abi, uint64_t value)
 /* Sets the pc of a stopped task. */
 struct error *ptrace_set_pc(pid_t tid, uint64_t pc);
 
+/* At a system call's entry or seccomp stop: the call is not made, and returns -ENOSYS (its number becomes -1,
+ * seccomp(2) and arch/x86/entry/common.c). Its exit stop comes all the same. */
+struct error *ptrace_skip_call(pid_t tid);
+
+/* At a system call's exit stop: what the program sees as its value. */
+struct error *ptrace_set_result(pid_t tid, int64_t result);
+
 #endif

@@ -57,6 +57,16 @@ static void call_read(struct fields *fields, const json_t *object, struct fork_c
 	call->child_stack = field_address(fields, object, "child_stack");
 }
 
+/* Younger than the first records: these have none. */
+static void injection_read(struct fields *fields, const json_t *object, bool *injected, uint64_t *delay_ns)
+{
+	int64_t delay;
+
+	*injected = json_object_get(object, "injected") && field_boolean(fields, object, "injected");
+	field_integer_or_null(fields, object, "delay_ns", 0, INT64_MAX, &delay);
+	*delay_ns = (uint64_t)delay;
+}
+
 static void half_read(struct fields *fields, struct stack_pool *stacks, const json_t *object, const char *key,
 		      struct fork_half *half)
 {
@@ -159,6 +169,7 @@ void fork_read(struct record_event *read, struct fields *fields, struct stack_po
 	fork->untraced = field_boolean(fields, object, "untraced");
 	fork->order = (enum stop_order)field_word(fields, object, "order", stop_order_name, ORDER_CHILD_FIRST + 1);
 	fork->restarts = (unsigned)field_integer(fields, object, "restarts", 0, UINT_MAX);
+	injection_read(fields, object, &fork->injected, &fork->delay_ns);
 	half_read(fields, stacks, object, "parent", &fork->parent);
 	half_read(fields, stacks, object, "child", &fork->child);
 	kernel_read(read, fields, stacks, object);
@@ -172,6 +183,7 @@ void fork_failed_read(struct record_event *read, struct fields *fields, struct s
 	call_read(fields, object, &failed->call, &failed->entry, &failed->entry_certain);
 	failed->thread = field_boolean(fields, object, "thread");
 	failed->restarts = (unsigned)field_integer(fields, object, "restarts", 0, UINT_MAX);
+	injection_read(fields, object, &failed->injected, &failed->delay_ns);
 	failed->error_number = (int)field_integer(fields, object, "errno_nr", 1, INT_MAX);
 
 	const json_t *parent = field_object(fields, object, "parent");

@@ -134,6 +134,12 @@ static json_t *half_json(const struct fork_half *half)
 	return object;
 }
 
+static void injection_members(json_t *object, bool injected, uint64_t delay_ns)
+{
+	json_member(object, "injected", json_boolean(injected));
+	json_member(object, "delay_ns", json_number_or_null(delay_ns != 0, (int64_t)delay_ns));
+}
+
 static void fork_members(json_t *object, const struct fork_record *fork)
 {
 	json_member(object, "kind", json_text(fork_kind_name(fork->kind)));
@@ -142,6 +148,7 @@ static void fork_members(json_t *object, const struct fork_record *fork)
 	json_member(object, "untraced", json_boolean(fork->untraced));
 	json_member(object, "order", json_text(stop_order_name(fork->order)));
 	json_member(object, "restarts", json_integer(fork->restarts));
+	injection_members(object, fork->injected, fork->delay_ns);
 }
 
 static json_t *kernel_json(const struct fork_record *fork)
@@ -173,6 +180,7 @@ static void fork_failed_members(json_t *object, const struct fork_failed *failed
 	call_members(object, &failed->call, failed->entry, failed->entry_certain);
 	json_member(object, "thread", json_boolean(failed->thread));
 	json_member(object, "restarts", json_integer(failed->restarts));
+	injection_members(object, failed->injected, failed->delay_ns);
 	json_member(object, "errno", json_errno(failed->error_number));
 	json_member(object, "errno_nr", json_integer(failed->error_number));
 }

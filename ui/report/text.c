@@ -109,12 +109,16 @@ static void fork_failed_draw(struct text_report *text, const struct event *event
 	line_begin(text, &about, ROLE_WARNING, "failed");
 	canvas_item(&text->canvas, ROLE_PLAIN, LINE_INDENT, abi_name(failed->call.abi));
 	item_printf(&text->canvas, ROLE_WARNING, "%s (%s)", name ? name : "error", strerror(failed->error_number));
+	if (failed->injected)
+		canvas_item(&text->canvas, ROLE_WARNING, LINE_INDENT, "injected");
 	time_draw(text, event);
 	canvas_item(&text->canvas, ROLE_PLAIN, LINE_INDENT, call.data);
 	buffer_clear(&call);
 	buffer_append_text(&call, "via ");
 	entry_text(&call, failed->entry, failed->entry_certain);
 	canvas_item(&text->canvas, ROLE_PLAIN, LINE_INDENT, call.data);
+	if (failed->delay_ns)
+		item_printf(&text->canvas, ROLE_PLAIN, "held for %s first", duration_text(failed->delay_ns));
 	if (failed->restarts)
 		item_printf(&text->canvas, ROLE_PLAIN, "restarted %u time%s", failed->restarts,
 			    failed->restarts == 1 ? "" : "s");

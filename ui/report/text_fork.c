@@ -348,6 +348,9 @@ static void call_notes_draw(struct canvas *canvas, const struct fork_record *for
 	if (fork->restarts)
 		note_draw(canvas, ROLE_PLAIN, "a signal restarted the call %u time%s", fork->restarts,
 			  fork->restarts == 1 ? "" : "s");
+	if (fork->injected)
+		note_draw(canvas, ROLE_WARNING, "the call was held for %s at its entry (--inject)",
+			  duration_text(fork->delay_ns));
 	if (fork->untraced)
 		note_draw(canvas, ROLE_WARNING, "CLONE_UNTRACED was asked for, and taken out to follow the child");
 	for (int side = 0; side < 2; side++) {
