@@ -28,7 +28,7 @@ LIBRARIES := libdw:libdw-dev libelf:libelf-dev libunwind-generic:libunwind-dev l
 LIBRARY_NAMES := $(foreach library,$(LIBRARIES),$(firstword $(subst :, ,$(library))))
 
 # Goals that compile nothing, or first install what the compilation needs and then call make again.
-BARE_GOALS := targets deps check-deps demo check lint format clean
+BARE_GOALS := targets deps check-deps demo check lint format clean install-data uninstall
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(shell command -v pkg-config),)
 $(error pkg-config is missing: install Debian's pkg-config, or run "make deps")
@@ -136,14 +136,28 @@ demo: deps
 guest: $(BIN)/forktrace
 	@$(BIN)/forktrace --guest-fetch
 
-install: $(BIN)/forktrace
-	install -D -m 755 $(BIN)/forktrace $(DESTDIR)$(PREFIX)/bin/forktrace
-	install -D -m 644 ui/forktrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/forktrace.1
-	install -D -m 644 ui/report/record.schema.json $(DESTDIR)$(PREFIX)/share/forktrace/record.schema.json
+# Files of data: where they lie here, and where they go below share/ (the completions where the shells look for them).
+INSTALLED := ui/forktrace.1:man/man1/forktrace.1 ui/report/record.schema.json:forktrace/record.schema.json \
+	ui/completion/forktrace.bash:bash-completion/completions/forktrace \
+	ui/completion/_forktrace:zsh/site-functions/_forktrace \
+	ui/completion/forktrace.fish:fish/vendor_completions.d/forktrace.fish
+SHARE = $(DESTDIR)$(PREFIX)/share
 
+install: $(BIN)/forktrace install-data
+	install -D -m 755 $(BIN)/forktrace $(DESTDIR)$(PREFIX)/bin/forktrace
+
+# A line of its own for each file.
+define install_data
+install -D -m 644 $(subst :, $(SHARE)/,$(1))
+
+endef
+
+.PHONY: install-data
+install-data:
+	$(foreach file,$(INSTALLED),$(call install_data,$(file)))
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/forktrace $(DESTDIR)$(PREFIX)/share/man/man1/forktrace.1
-	rm -rf $(DESTDIR)$(PREFIX)/share/forktrace
+	rm -f $(DESTDIR)$(PREFIX)/bin/forktrace $(foreach file,$(INSTALLED),$(SHARE)/$(lastword $(subst :, ,$(file))))
+	rm -rf $(SHARE)/forktrace
 
 clean:
 	rm -rf $(BUILD)
