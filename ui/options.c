@@ -53,7 +53,10 @@ static const struct argp_option option_table[] = {
     {"on", KEY_ON, "WHICH", 0,
      "Limits the --expect before it: fork#N, failed, KEY=VALUE (comm=sh), separated by commas", 5},
     {"allow-none", KEY_ALLOW_NONE, NULL, 0, "An --expect that no fork matched is no failure", 5},
-    {"format", 'f', "FORMAT", 0, "Format of the report: text (default) or json (JSON Lines)", 3},
+    {"format", 'f', "FORMAT", 0,
+     "Format of the report: text (default), json (JSON Lines), tree (of the processes), dot (for Graphviz) or perfetto "
+     "(a timeline)",
+     3},
     {"output", 'o', "FILE", 0, "Write the report to FILE (default: standard error; with --from standard output)", 3},
     {"from", KEY_FROM, "FILE", 0,
      "Report what FILE, written with --format=json, holds (-: standard input) instead of tracing anything", 3},

@@ -4,10 +4,18 @@
 #include <string.h>
 
 const struct report_format report_formats[] = {
-    {"text", true, text_report_create},
-    {"json", false, json_report_create},
-    {NULL, false, NULL},
+    {"text", true, text_report_create}, {"json", false, json_report_create},         {"tree", true, tree_report_create},
+    {"dot", true, dot_report_create},   {"perfetto", false, perfetto_report_create}, {NULL, false, NULL},
 };
+
+enum { WIDTH_DEFAULT = 80, WIDTH_MIN = 40, WIDTH_MAX = 132 };
+
+unsigned report_width(const struct report_options *options)
+{
+	unsigned width = options->width ? options->width : WIDTH_DEFAULT;
+
+	return width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : width;
+}
 
 const struct report_format *report_format_find(const char *name)
 {

@@ -43,10 +43,16 @@ struct report *report_create(const struct report_format *format, struct output *
 void report_finish(struct report *report);
 void report_destroy(struct report *report); /* accepts NULL */
 
+/* The columns of a report of text. */
+unsigned report_width(const struct report_options *options);
+
 /* The constructors. */
 struct report *text_report_create(struct output *output, const struct report_options *options);
 /* Of a text report that leaves forks out: the next one's number. */
 void text_report_number(struct report *report, unsigned long number);
 struct report *json_report_create(struct output *output, const struct report_options *options);
+struct report *tree_report_create(struct output *output, const struct report_options *options);
+struct report *dot_report_create(struct output *output, const struct report_options *options);
+struct report *perfetto_report_create(struct output *output, const struct report_options *options);
 
 #endif

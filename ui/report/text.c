@@ -12,9 +12,6 @@
 #include "ui/report/tree.h"
 
 enum {
-	WIDTH_DEFAULT = 80,
-	WIDTH_MIN = 40,
-	WIDTH_MAX = 132,
 	LABEL_COLUMNS = 8, /* where an event's line goes on behind its name */
 	LINE_INDENT = LABEL_COLUMNS,
 };
@@ -329,7 +326,6 @@ void text_report_number(struct report *report, unsigned long number)
 struct report *text_report_create(struct output *output, const struct report_options *options)
 {
 	struct text_report *text = memory_alloc(sizeof(*text));
-	unsigned width = options->width ? options->width : WIDTH_DEFAULT;
 
 	text->report = (struct report){
 	    .sink = {.event = text_report_event, .flush = text_report_flush, .context = text},
@@ -338,7 +334,7 @@ struct report *text_report_create(struct output *output, const struct report_opt
 	};
 	text->output = output;
 	text->verbosity = options->verbosity;
-	text->canvas.width = width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : width;
+	text->canvas.width = report_width(options);
 	text->canvas.color = options->color;
 	text->tree = tree_create();
 	return &text->report;

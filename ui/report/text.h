@@ -2,6 +2,7 @@
 #ifndef FORKTRACE_UI_REPORT_TEXT_H
 #define FORKTRACE_UI_REPORT_TEXT_H
 
+#include "ui/report/call_text.h"
 #include "ui/report/canvas.h"
 #include "ui/report/fork_cache.h"
 #include "ui/report/report.h"
@@ -14,12 +15,6 @@ enum {
 
 /* "test_fork 4711", or "test_fork 4711/4715" for a thread that is not its process's first. */
 void task_draw(struct canvas *canvas, const struct task_name *task);
-
-/* "clone(CLONE_VM|SIGCHLD)": the call as the program made it. */
-void fork_call_text(struct buffer *text, const struct fork_call *call);
-
-/* " (inferred)" is appended where the way in was not seen. */
-void entry_text(struct buffer *text, enum entry_kind entry, bool certain);
 
 /* Draws a fork's record, the `number`th of the report. `cache` belongs to this canvas and verbosity. */
 void fork_draw(struct canvas *canvas, const struct event *event, unsigned long number, int verbosity,

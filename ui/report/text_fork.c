@@ -29,52 +29,6 @@ void task_draw(struct canvas *canvas, const struct task_name *task)
 	canvas_wrap(canvas, ROLE_PID, WRAP_INDENT, text);
 }
 
-void fork_call_text(struct buffer *text, const struct fork_call *call)
-{
-	const char *signal = signal_name(call->exit_signal);
-	const char *separator = "";
-	uint64_t unnamed = 0;
-
-	if (call->syscall == FORK_SYSCALL_NONE) {
-		buffer_append_text(text, "a call that was not seen");
-		return;
-	}
-	buffer_printf(text, "%s(", fork_syscall_name(call->syscall));
-	if (!call->flags_known)
-		buffer_append_text(text, "flags unknown");
-	/* The flags of these two are the kernel's idea, not an argument. */
-	if (call->syscall == FORK_SYSCALL_FORK || call->syscall == FORK_SYSCALL_VFORK || !call->flags_known) {
-		buffer_append_text(text, ")");
-		return;
-	}
-	for (uint64_t flag = 1; flag; flag <<= 1) {
-		const char *name = call->flags & flag ? clone_flag_name(flag) : NULL;
-
-		if (name) {
-			buffer_printf(text, "%s%s", separator, name);
-			separator = "|";
-		} else {
-			unnamed |= call->flags & flag;
-		}
-	}
-	if (unnamed) {
-		buffer_printf(text, "%s0x%" PRIx64, separator, unnamed);
-		separator = "|";
-	}
-	if (signal)
-		buffer_printf(text, "%s%s", separator, signal);
-	else if (call->exit_signal)
-		buffer_printf(text, "%s%d", separator, call->exit_signal);
-	buffer_append_text(text, ")");
-}
-
-void entry_text(struct buffer *text, enum entry_kind entry, bool certain)
-{
-	buffer_append_text(text, entry == ENTRY_UNKNOWN ? "an unknown entry" : entry_kind_name(entry));
-	if (entry != ENTRY_UNKNOWN && !certain)
-		buffer_append_text(text, " (inferred)");
-}
-
 static void header_draw(struct canvas *canvas, const struct event *event, unsigned long number)
 {
 	const struct fork_record *fork = event->fork;
