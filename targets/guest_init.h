@@ -35,15 +35,15 @@ enum {
 	SYS_wait4 = 114,
 	SYS_clone = 120,
 	SYS_mlock = 150,
-	SYS_nanosleep = 162,
 	SYS_rt_sigaction = 174,
 	SYS_rt_sigprocmask = 175,
 	SYS_pread64 = 180,
 	SYS_mmap2 = 192,
 	SYS_ppoll = 309,
 	SYS_pipe2 = 331,
+	SYS_ppoll_time64 = 414,
 };
-enum { EINTR = 4, EAGAIN = 11, ECHILD = 10, EEXIST = 17 };
+enum { EINTR = 4, EAGAIN = 11, ECHILD = 10, EEXIST = 17, ENOSYS = 38 };
 enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_NOCTTY = 0400, O_TRUNC = 01000 };
 enum { O_NONBLOCK = 04000, O_CLOEXEC = 02000000 };
 enum { S_IFMT = 0170000, S_IFDIR = 0040000, S_IFREG = 0100000, S_IFLNK = 0120000, S_IFCHR = 0020000 };

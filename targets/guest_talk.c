@@ -141,12 +141,18 @@ int input_fd(void)
 	return input_tty;
 }
 
+/* A kernel without CONFIG_COMPAT_32BIT_TIME has the newer call alone (Linux 5.1), an older one the other. */
 void sleep_on(struct pollfd *polled, u32 count, int input)
 {
 	static const u32 no_signals[2];
-	struct {
+	static const struct {
 		long seconds, nanoseconds;
 	} look = {0, 2000000};
+	static const struct {
+		long long seconds, nanoseconds;
+	} look64 = {0, 2000000};
+	int is_timed = input && input_tty < 0;
 
-	CALL5(SYS_ppoll, polled, count, input && input_tty < 0 ? &look : 0, no_signals, sizeof(no_signals));
+	if (CALL5(SYS_ppoll, polled, count, is_timed ? &look : 0, no_signals, sizeof(no_signals)) == -ENOSYS)
+		CALL5(SYS_ppoll_time64, polled, count, is_timed ? &look64 : 0, no_signals, sizeof(no_signals));
 }
