@@ -144,12 +144,29 @@ void run_input_key(struct tui *tui, const char *argument)
 		prompt_begin(tui, PROMPT_INPUT);
 }
 
+/* All that was traced has ended; a guest is about to. */
+static bool has_ended(struct tui *tui)
+{
+	size_t count;
+	const struct control_task *tasks = control_tasks(tui->control, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (tasks[i].state != CONTROL_ENDED)
+			return false;
+	}
+	return count;
+}
+
 void run_quit(struct tui *tui, const char *argument)
 {
 	bool kill = !strcmp(argument, "kill"), detach = !strcmp(argument, "detach");
 
 	if (*argument && !kill && !detach) {
 		tui_fail(tui, error_create(ERROR_INPUT, 0, NULL, "it is :quit kill or :quit detach"));
+		return;
+	}
+	if (!*argument && !tui->asked_to_quit && has_ended(tui)) {
+		tui->asked_to_quit = true;
 		return;
 	}
 	if (!*argument && !session_done(tui->session)) {
