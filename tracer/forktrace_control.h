@@ -7,6 +7,10 @@
  * it was interrupted, and, a child, when its parent was being stepped or asked to run to the next fork. What is done to
  * one task leaves all others as they are.
  *
+ * In a guest, which is one machine with one processor, a task that is held in the kernel keeps it: what other tasks are
+ * asked for begins when that one has left the kernel, or runs. Signals are no stops there, and a task that sleeps in
+ * the kernel is held, when it is interrupted, once it is back in user mode.
+ *
  * Tasks are named by small numbers, given in order of appearance and never used twice. Whatever is asked of a task that
  * runs, has ended, or is not known gives an error whose sentence can be shown; no call but those that say so blocks.
  * All calls come from the thread of session_dispatch. */

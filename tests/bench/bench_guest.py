@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What a record from a guest costs: from the start to the printed record, cold (a boot) and warm (from a snapshot),
 beside the old way: the same kernel booted with plain options, and gdb driven by a script with the same breakpoints.
+And how fast the stepper steps there.
 
 All in one run, in rounds; shown are medians. Standard library alone.
 """
@@ -20,6 +21,7 @@ sys.path.insert(0, str(ROOT / "tests/e2e"))
 import guest_lab  # pylint: disable=wrong-import-position
 
 COLD_S, WARM_S, GDB_RATIO = 5.0, 0.6, 10.0  # what the project promises, on an idle machine
+STEPS, STEPS_PER_S = 3000, 1000
 STAGES = ("worker", "copy", "wake", "child-first")
 LIMIT_S = 120
 
@@ -41,6 +43,22 @@ class Bench:
         seconds = time.perf_counter() - start
         (record,) = [event for event in map(json.loads, report.read_text().splitlines()) if event["event"] == "fork"]
         return seconds, record
+
+    def steps(self):
+        """Instruction steps a second, with the screen on, in the program and in the kernel."""
+        found = {}
+        for name, start in (("program", []), ("kernel", ["k", ":wait stop"])):
+            seconds = []
+            for count in (1, 1 + STEPS):  # what is not stepping falls out
+                keys = self.scratch / "keys"
+                keys.write_text("\n".join([":wait stop", *start, *["S", ":wait stop"] * count, ":quit kill"]) + "\n")
+                begin = time.perf_counter()
+                subprocess.run([self.forktrace, "-i", "-g", f"--guest-kernel={self.options.kernel}", f"--keys={keys}",
+                                str(self.program)], check=True, env=self.environment, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, timeout=LIMIT_S)
+                seconds.append(time.perf_counter() - begin)
+            found[name] = STEPS / (seconds[1] - seconds[0])
+        return found
 
     def script(self, static):
         """gdb's, with the addresses of this kernel without KASLR, which forktrace finds out beforehand."""
@@ -101,7 +119,8 @@ def main():
         print(f"guest: not measured: there is no kernel {options.kernel} (make check-kernels)")
         return 0
     with tempfile.TemporaryDirectory(prefix="forktrace-bench-") as scratch:
-        times = Bench(options, pathlib.Path(scratch)).run()
+        bench = Bench(options, pathlib.Path(scratch))
+        times, steps = bench.run(), bench.steps()
     print(f"\na record of test_fork from a guest, seconds from start to end (median of {options.rounds} rounds)")
     for name, text in (("cold", "forktrace --guest-cold"), ("warm", "forktrace, from the snapshot"),
                        ("gdb", "plain boot and gdb -batch")):
@@ -110,6 +129,9 @@ def main():
     print(f"limit warm <= {WARM_S} s  {'ok' if times['warm'] <= WARM_S else 'MISSED'}")
     ratio = times["gdb"] / times["warm"]
     print(f"limit gdb / warm >= {GDB_RATIO:.0f}  {ratio:.1f}  {'ok' if ratio >= GDB_RATIO else 'MISSED'}")
+    print("instruction steps a second in a guest, with the screen on")
+    for name, rate in steps.items():
+        print(f"  in the {name:25}{rate:8.0f}\nlimit {name} steps >= {STEPS_PER_S}  {'ok' if rate >= STEPS_PER_S else 'MISSED'}")
     return 0
 
 
