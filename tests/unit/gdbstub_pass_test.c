@@ -162,6 +162,26 @@ static void does_not_pass_into_a_breakpoint(void **state)
 	end(&peer);
 }
 
+/* What is written by hand would not be noticed. */
+static void does_not_pass_where_memory_is_watched(void **state)
+{
+	static const uint8_t push = 0x50;
+	struct peer peer;
+	bool passed = true;
+
+	(void)state;
+	start_protected(&peer);
+	place(&peer, &push, sizeof(push));
+	no_error(gdbstub_watch_add(peer.stub, STACK - sizeof(uint32_t), sizeof(uint32_t)));
+	no_error(gdbstub_pass_by_hand(peer.stub, CODE, &passed));
+	assert_false(passed);
+	check(&peer, CODE, STACK, 0, 0);
+	no_error(gdbstub_watch_remove(peer.stub, STACK - sizeof(uint32_t), sizeof(uint32_t)));
+	no_error(gdbstub_pass_by_hand(peer.stub, CODE, &passed));
+	assert_true(passed);
+	end(&peer);
+}
+
 /* Code of 16 bits: a push there is half as wide. */
 static void does_not_pass_in_real_mode(void **state)
 {
@@ -206,9 +226,13 @@ static void looks_again_where_code_may_change(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(passes_what_does_little),        cmocka_unit_test(passes_a_call),
-	    cmocka_unit_test(leaves_all_else_to_the_machine), cmocka_unit_test(does_not_pass_into_a_breakpoint),
-	    cmocka_unit_test(does_not_pass_in_real_mode),     cmocka_unit_test(looks_again_where_code_may_change),
+	    cmocka_unit_test(passes_what_does_little),
+	    cmocka_unit_test(passes_a_call),
+	    cmocka_unit_test(leaves_all_else_to_the_machine),
+	    cmocka_unit_test(does_not_pass_into_a_breakpoint),
+	    cmocka_unit_test(does_not_pass_in_real_mode),
+	    cmocka_unit_test(does_not_pass_where_memory_is_watched),
+	    cmocka_unit_test(looks_again_where_code_may_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

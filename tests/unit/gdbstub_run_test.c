@@ -259,6 +259,40 @@ static void detaches(void **state)
 	end(&peer, stub);
 }
 
+/* The step's end comes as any other stop, a watchpoint's as one of its own. */
+static void steps_without_waiting(void **state)
+{
+	static const struct peer_line script[] = {HELLO,
+						  ASK("Qqemu.sstep=7"),
+						  SAY("OK"),
+						  ASK("Z2,2004,4"),
+						  SAY("OK"),
+						  ASK("vCont;s:01"),
+						  SAY("T05thread:01;"),
+						  ASK("vCont;c"),
+						  SAY("T05thread:01;watch:2006;"),
+						  ASK("z2,2004,4"),
+						  SAY("E22"),
+						  END};
+	struct scripted_peer peer;
+	struct gdbstub *stub = start(&peer, script);
+	struct gdbstub_stop stop;
+
+	(void)state;
+	no_error(gdbstub_step_undisturbed(stub));
+	no_error(gdbstub_watch_add(stub, 0x2004, 4));
+	no_error(gdbstub_step_begin(stub));
+	assert_true(gdbstub_running(stub));
+	assert_error(gdbstub_step_begin(stub), ERROR_INPUT);
+	wait_signal(stub, 5);
+	no_error(gdbstub_resume(stub));
+	no_error(gdbstub_wait(stub, TIMEOUT_MS, &stop));
+	assert_int_equal(stop.kind, GDBSTUB_STOP_WATCH);
+	assert_int_equal(stop.address, 0x2006);
+	assert_error(gdbstub_watch_remove(stub, 0x2004, 4), ERROR_UNSUPPORTED);
+	end(&peer, stub);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +306,7 @@ int main(void)
 	    cmocka_unit_test(logs_output),
 	    cmocka_unit_test(refuses_a_senseless_stop),
 	    cmocka_unit_test(detaches),
+	    cmocka_unit_test(steps_without_waiting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,10 +59,8 @@ static void find_offset(struct guest_follow *follow, uint32_t stack)
 	uint64_t copy;
 	const char *name;
 	uint32_t offset;
-	struct error *error = gdbstub_register(follow->stub, "fs_base", &follow->per_cpu);
 
-	error_destroy(error);
-	if (error || !lineage_find(follow->symbols, STAGE_COPY, STAGE_ENTRY_SYSENTER, 0, &copy, &name) ||
+	if (!lineage_find(follow->symbols, STAGE_COPY, STAGE_ENTRY_SYSENTER, 0, &copy, &name) ||
 	    !read_words(follow, copy, (uint32_t *)(void *)code, CODE / WORD))
 		return;
 	for (size_t at = 0; at + LOAD_SIZE <= CODE && !follow->current_offset; at++) {
@@ -76,9 +74,12 @@ static void find_offset(struct guest_follow *follow, uint32_t stack)
 uint32_t guest_current_find(struct guest_follow *follow, uint32_t stack)
 {
 	uint32_t task;
+	/* Each processor has its own. */
+	struct error *error = gdbstub_register(follow->stub, "fs_base", &follow->per_cpu);
 
-	if (!follow->current_offset)
+	if (!error && !follow->current_offset)
 		find_offset(follow, stack);
+	error_destroy(error);
 	if (read_words(follow, stack, &task, 1) && is_task_of_stack(follow, task, stack))
 		return task;
 	task = follow->current_offset ? read_current(follow, follow->current_offset) : 0;
