@@ -147,8 +147,13 @@ static void agrees_with_addr2line(void **state)
 		    "addr2line -i -f -s -e vmlinux 0x%" PRIx64 " | paste -d' ' - - | sed 's/ (disc.*//'", address);
 		const struct name_list *names = kernel_debug_lookup(debug, address + bias);
 		_cleanup_(buffer_deinit) struct buffer text = {0};
+		struct line_place place;
+		uint64_t origin;
 
 		assert_non_null(names);
+		assert_true(kernel_debug_line(debug, address + bias, &place, &origin));
+		assert_int_equal(place.line, names->names[0].line);
+		assert_in_range(address + bias, origin + place.start, origin + place.end - 1);
 		for (size_t i = 0; i < names->count; i++) {
 			describe(&text, &names->names[i]);
 			assert_int_equal(names->names[i].inlined, i + 1 < names->count);
@@ -170,6 +175,7 @@ static void knows_code_without_lines(void **state)
 	assert_int_equal(names->count, 1);
 	assert_string_equal(names->names[0].symbol, "bare");
 	assert_null(names->names[0].file);
+	assert_false(kernel_debug_line(debug, start + bias + 1, &(struct line_place){0}, &(uint64_t){0}));
 	kernel_debug_destroy(debug);
 }
 
@@ -181,6 +187,7 @@ static void knows_only_the_kernel(void **state)
 	assert_null(kernel_debug_lookup(debug, start + bias - 1));
 	assert_null(kernel_debug_lookup(debug, 0x08048000));
 	assert_null(kernel_debug_lookup(debug, 0xf8000000));
+	assert_false(kernel_debug_line(debug, 0xf8000000, &(struct line_place){0}, &(uint64_t){0}));
 	assert_int_equal(kernel_debug_address(debug, 0x10), start + bias + 0x10);
 	kernel_debug_destroy(debug);
 }

@@ -161,8 +161,13 @@ struct error *control_continue(struct control *control, unsigned id)
 
 void control_continue_all(struct control *control)
 {
-	for (size_t i = 0; i < control->tasks.count; i++)
-		error_destroy(control_continue(control, (unsigned)i + 1));
+	/* One that stands in a guest's kernel keeps all others. */
+	for (int in_kernel = 1; in_kernel >= 0; in_kernel--) {
+		for (size_t i = 0; i < control->tasks.count; i++) {
+			if (control->tasks.items[i]->shown.in_kernel == in_kernel)
+				error_destroy(control_continue(control, (unsigned)i + 1));
+		}
+	}
 }
 
 struct error *control_interrupt(struct control *control, unsigned id)
