@@ -30,7 +30,7 @@ void tui_describe(const struct control_task *task, char *text, size_t size)
 	else if (task->stop == CONTROL_STOP_WATCH)
 		snprintf(text, size, "watchpoint %d changed", task->number);
 	else if (task->stop == CONTROL_STOP_BORN && task->in_kernel)
-		snprintf(text, size, "begins, in the kernel");
+		snprintf(text, size, "begins");
 	else if (task->stop == CONTROL_STOP_FORK || task->stop == CONTROL_STOP_BORN)
 		snprintf(text, size, "fork returned %lld", (long long)task->ret);
 	else if (task->stop == CONTROL_STOP_SIGNAL)

@@ -158,10 +158,16 @@ static void draw_user(const struct side *side, size_t rows, int end)
 	}
 }
 
+/* Is one of the kernel's frames selected? */
+static bool stands_in_kernel(const struct side *side)
+{
+	return !side->before && side->task->id == side->tui->selected && side->tui->frame < side->kernel.count;
+}
+
 /* A frame of the kernel's half, by its number there. */
 static void draw_kernel_frame(const struct side *side, const struct area *area, int row, size_t number)
 {
-	bool chosen = !side->before && side->task->id == side->tui->selected && side->tui->frame == number;
+	bool chosen = stands_in_kernel(side) && side->tui->frame == number;
 
 	draw_frame(area, row, &side->kernel.items[number], chosen ? ROLE_CHOSEN : ROLE_KERNEL, chosen ? '>' : ' ');
 }
@@ -171,13 +177,12 @@ static void draw_kernel_frame(const struct side *side, const struct area *area, 
 static void draw_kernel(const struct side *side, int row)
 {
 	size_t count = side->kernel.count, last = 0;
-	bool selected = !side->before && side->task->id == side->tui->selected;
 
 	if (!side->entry)
 		return;
 	if (!count)
 		screen_put(&side->area, row, 2, -1, ROLE_DIM, side->reason ? side->reason : "(not seen)");
-	if (selected && side->tui->frame < count)
+	if (stands_in_kernel(side))
 		last = side->tui->frame;
 	for (size_t i = count; i-- > 0; row++) {
 		if (row == side->area.rows - 1 && i > last) {
@@ -216,17 +221,20 @@ static void draw_border(const struct area *area, const struct side sides[2], int
 /* The border has one row in both columns: the user's frames stand on it, the kernel's hang below. */
 static void draw_sides(const struct area *area, const struct side sides[2])
 {
-	size_t room = (size_t)area->rows - 1, user = 0, kernel = 0;
+	size_t room = (size_t)area->rows - 1, user = 0, kernel = 0, share = (room + 1) / 2;
 
 	for (int i = 0; i < 2; i++) {
+		if (sides[i].task && stands_in_kernel(&sides[i]))
+			share = (room + 3) / 4;
 		if (sides[i].task && kernel_rows(&sides[i]) > kernel)
 			kernel = kernel_rows(&sides[i]);
 		if (sides[i].user.count > user)
 			user = sides[i].user.count;
 	}
-	/* The user's innermost frames matter more than the kernel's last ones, but both are to be seen. */
+	/* The user's innermost frames matter more than the kernel's last ones, unless one of those is selected, but
+	 * both are to be seen. */
 	if (user + kernel > room) {
-		size_t least = user < (room + 1) / 2 ? user : (room + 1) / 2;
+		size_t least = user < share ? user : share;
 
 		kernel = kernel < room - least ? kernel : room - least;
 		user = room - kernel;
