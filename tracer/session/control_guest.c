@@ -109,6 +109,7 @@ static bool was_diverted(struct controlled *task, const struct registers *before
 {
 	enum { LONGEST = 15 };
 	struct control_machine *machine = machine_of(task);
+	struct kernel_symbol symbol;
 	struct instruction instruction;
 	uint8_t code[LONGEST];
 	uint64_t pc = registers_pc(before);
@@ -117,6 +118,9 @@ static bool was_diverted(struct controlled *task, const struct registers *before
 		return false;
 	if (guest_is_user(before))
 		return !control_system_call_at(task, pc);
+	/* An exception's entry has a name; most jumps, and all returns, lead into the middle of a function. */
+	if (!kernel_symbols_find(machine->follow->symbols, registers_pc(now), &symbol) || symbol.offset)
+		return false;
 
 	struct error *error = space_read(task->guest->space, pc, code, sizeof(code));
 	bool known = !error && disassemble(machine->disassembler, code, sizeof(code), pc, &instruction);
