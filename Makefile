@@ -76,7 +76,7 @@ ENGINE_SOURCES := $(wildcard tracer/*.c tracer/*/*.c)
 UI_SOURCES := $(wildcard ui/*.c ui/*/*.c)
 ENGINE := $(OBJECTS)/libforktrace.a
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(OBJECTS)/%.o) $(OBJECTS)/tracer/kernel/guest_init_image.o
-UI_OBJECTS := $(UI_SOURCES:%.c=$(OBJECTS)/%.o) $(OBJECTS)/ui/script/lua_code.o
+UI_OBJECTS := $(UI_SOURCES:%.c=$(OBJECTS)/%.o) $(OBJECTS)/ui/script/lua_code.o $(OBJECTS)/ui/report/html_parts.o
 
 .PHONY: all
 all: $(BIN)/forktrace targets
@@ -92,6 +92,11 @@ $(OBJECTS)/tracer/kernel/guest_init_image.o: tracer/kernel/guest_init_image.S $(
 
 # The Lua half of expectations and scripts, likewise.
 $(OBJECTS)/ui/script/lua_code.o: ui/script/lua_code.S $(wildcard ui/script/*.lua) Makefile
+	@mkdir -p $(@D)
+	$(call say,AS)$(CC) -c -o $@ $<
+
+# The HTML report's page, likewise.
+$(OBJECTS)/ui/report/html_parts.o: ui/report/html_parts.S $(wildcard ui/report/html/*) Makefile
 	@mkdir -p $(@D)
 	$(call say,AS)$(CC) -c -o $@ $<
 

@@ -3,7 +3,7 @@
 
 #include <lauxlib.h>
 
-#include "ui/report/json.h"
+#include "ui/report/json_event.h"
 #include "ui/script/environment.h"
 #include "ui/script/expression.h"
 #include "ui/script/lua_record.h"

@@ -4,8 +4,13 @@
 #include <string.h>
 
 const struct report_format report_formats[] = {
-    {"text", true, text_report_create}, {"json", false, json_report_create},         {"tree", true, tree_report_create},
-    {"dot", true, dot_report_create},   {"perfetto", false, perfetto_report_create}, {NULL, false, NULL},
+    {"text", true, text_report_create},
+    {"json", false, json_report_create},
+    {"tree", true, tree_report_create},
+    {"dot", true, dot_report_create},
+    {"html", false, html_report_create},
+    {"perfetto", false, perfetto_report_create},
+    {NULL, false, NULL},
 };
 
 enum { WIDTH_DEFAULT = 80, WIDTH_MIN = 40, WIDTH_MAX = 132 };

@@ -53,6 +53,7 @@ void text_report_number(struct report *report, unsigned long number);
 struct report *json_report_create(struct output *output, const struct report_options *options);
 struct report *tree_report_create(struct output *output, const struct report_options *options);
 struct report *dot_report_create(struct output *output, const struct report_options *options);
+struct report *html_report_create(struct output *output, const struct report_options *options);
 struct report *perfetto_report_create(struct output *output, const struct report_options *options);
 
 #endif

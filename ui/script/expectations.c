@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "ui/escape.h"
-#include "ui/report/json.h"
+#include "ui/report/json_event.h"
 #include "ui/script/environment.h"
 #include "ui/script/expression.h"
 #include "ui/script/lua_state.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "ui/report/json.h"
+#include "ui/report/json_event.h"
 #include "ui/script/nearest.h"
 
 json_t *members_of(enum event_kind kind)
