@@ -54,8 +54,9 @@ static const struct argp_option option_table[] = {
      "Limits the --expect before it: fork#N, failed, KEY=VALUE (comm=sh), separated by commas", 5},
     {"allow-none", KEY_ALLOW_NONE, NULL, 0, "An --expect that no fork matched is no failure", 5},
     {"format", 'f', "FORMAT", 0,
-     "Format of the report: text (default), json (JSON Lines), tree (of the processes), dot (for Graphviz) or perfetto "
-     "(a timeline)",
+     "Format of the report: text (default), json (JSON Lines), tree (of the processes), dot (for Graphviz), html (a "
+     "page "
+     "for a browser) or perfetto (a timeline for viewers)",
      3},
     {"output", 'o', "FILE", 0, "Write the report to FILE (default: standard error; with --from standard output)", 3},
     {"from", KEY_FROM, "FILE", 0,

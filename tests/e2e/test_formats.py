@@ -263,7 +263,7 @@ class Perfetto(Formats):
 class Many(Formats):
     """What is written of many forks needs no more memory than of few, and stops with its reader."""
 
-    FORMS = "json", "text", "tree", "dot", "perfetto"
+    FORMS = "json", "text", "tree", "dot", "perfetto", "html"
 
     def make_record(self, count):
         """A record of so many forks, one after another: those of a run, repeated under other process ids."""

@@ -192,7 +192,7 @@ static const struct {
 				   "than 0, separated by commas"},
     {"-p 7,8 -p 7", "--attach: process 7 is named twice"},
     {"-k host ls", "--kernel: 'host' is not valid; allowed: auto, live, guest, none"},
-    {"-f xml ls", "--format: 'xml' is not valid; allowed: text, json, tree, dot, perfetto"},
+    {"-f xml ls", "--format: 'xml' is not valid; allowed: text, json, tree, dot, html, perfetto"},
     {"--output= ls", "--output: '' is not valid; allowed: the path of a file"},
     {"--unwinder=gdb ls", "--unwinder: 'gdb' is not valid; allowed: auto, libdw, libunwind, frame-pointer"},
     {"--follow=one ls", "--follow: 'one' is not valid; allowed: all, first, none"},

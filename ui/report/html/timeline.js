@@ -13,6 +13,13 @@ class Timeline {
 		this.from = model.first;
 		this.to = Math.max(model.last, model.first + 1);
 		this.pending = false;
+		this.lines = {
+			times: Float64Array.from(model.forks, fork => fork.time_ns),
+			from: Int32Array.from(model.forks, fork => fork.process.row),
+			to: Int32Array.from(model.forks, fork => fork.made.row),
+			high: Int32Array.from(model.forks, fork => Math.min(fork.process.row, fork.made.row)),
+			low: Int32Array.from(model.forks, fork => Math.max(fork.process.row, fork.made.row)),
+		};
 		document.getElementById("rows").style.height = RULER + ROW * model.rows.length + 8 + "px";
 		this.box.addEventListener("scroll", () => this.redraw());
 		this.box.addEventListener("keydown", event => this.key(event));
@@ -44,7 +51,7 @@ class Timeline {
 	}
 
 	y(row) {
-		return RULER + ROW * (row + .5) - this.box.scrollTop;
+		return RULER + ROW * (row + .5) - this.scrolled;
 	}
 
 	time(x) {
@@ -123,6 +130,7 @@ class Timeline {
 	draw() {
 		const scale = devicePixelRatio || 1;
 		this.width = this.box.clientWidth;
+		this.scrolled = this.box.scrollTop;
 		this.height = this.box.clientHeight;
 		this.canvas.width = this.width * scale;
 		this.canvas.height = this.height * scale;
@@ -135,10 +143,11 @@ class Timeline {
 		paper.textBaseline = "middle";
 		const top = Math.max(0, Math.floor((this.box.scrollTop - RULER) / ROW));
 		const bottom = Math.min(this.model.rows.length, Math.ceil((this.box.scrollTop + this.height) / ROW));
-		this.drawForks(paper, top, bottom);
+		const forks = this.forksInSight(top, bottom);
+		this.drawForks(paper, forks);
 		for (let row = top; row < bottom; row++)
 			this.drawRow(paper, this.model.rows[row]);
-		this.drawEnds(paper, top, bottom);
+		this.drawEnds(paper, forks, top, bottom);
 		this.drawRuler(paper);
 	}
 
@@ -173,73 +182,90 @@ class Timeline {
 		paper.restore();
 	}
 
-	visibleForks(top, bottom) {
-		return this.model.forks.filter(fork => {
-			const high = Math.min(fork.process.row, fork.made.row), low = Math.max(fork.process.row, fork.made.row);
-			return high < bottom && low >= top && fork.time_ns >= this.from && fork.time_ns <= this.to;
-		});
+	// Forks in sight, as numbers: each is looked at in every frame, and there can be very many.
+	forksInSight(top, bottom) {
+		const {times, high, low} = this.lines;
+		const seen = [];
+		for (let i = 0; i < times.length; i++) {
+			if (high[i] < bottom && low[i] >= top && times[i] >= this.from && times[i] <= this.to)
+				seen.push(i);
+		}
+		return seen;
 	}
 
 	// Lines behind the bars; those that go on out of sight are faint, and drawn once a column.
-	drawForks(paper, top, bottom) {
-		const drawn = new Set();
-		const near = new Path2D(), far = new Path2D();
-		for (const fork of this.visibleForks(top, bottom)) {
-			const x = Math.round(this.x(fork.time_ns)) + .5;
-			const high = Math.min(this.y(fork.process.row), this.y(fork.made.row));
-			const low = Math.max(this.y(fork.process.row), this.y(fork.made.row));
-			const leaves = high < 0 || low > this.height;
-			if (leaves && drawn.has(x))
+	drawForks(paper, forks) {
+		const {times, high, low} = this.lines;
+		const drawn = new Uint8Array(this.width + 1);
+		const gutter = this.gutter, scale = (this.width - gutter - 10) / (this.to - this.from);
+		paper.fillStyle = this.colour("fork");
+		for (const i of forks) {
+			const x = Math.round(gutter + (times[i] - this.from) * scale);
+			const top = Math.max(this.y(high[i]), 0), bottom = Math.min(this.y(low[i]), this.height);
+			const leaves = top === 0 || bottom === this.height;
+			if (leaves && drawn[x])
 				continue;
-			if (leaves)
-				drawn.add(x);
-			(leaves ? far : near).moveTo(x, Math.max(high, 0));
-			(leaves ? far : near).lineTo(x, Math.min(low, this.height));
+			drawn[x] = leaves ? 1 : drawn[x];
+			paper.globalAlpha = leaves ? .25 : 1;
+			paper.fillRect(x, top, 1, bottom - top);
 		}
-		paper.strokeStyle = this.colour("fork");
-		paper.lineWidth = 1;
-		paper.globalAlpha = drawn.size > 40 ? .15 : .5;
-		paper.stroke(far);
 		paper.globalAlpha = 1;
-		paper.stroke(near);
 	}
 
-	// The ends of the lines, above the bars: a dot where it forked, an arrow at the child.
-	drawEnds(paper, top, bottom) {
-		const forks = this.visibleForks(top, bottom);
-		if (this.chosen && this.chosen.event === "fork" && !forks.includes(this.chosen))
-			forks.push(this.chosen);
-		for (const fork of forks) {
-			const x = Math.round(this.x(fork.time_ns)) + .5, high = this.y(fork.process.row), low = this.y(fork.made.row);
-			const chosen = fork === this.chosen;
-			if (x < this.gutter)
-				continue;
-			paper.fillStyle = paper.strokeStyle = this.colour(chosen ? "accent" : "fork");
-			paper.beginPath();
-			paper.arc(x, high, chosen ? 4 : 2.5, 0, 7);
-			paper.fill();
-			if (chosen) {
-				paper.lineWidth = 2.5;
-				paper.beginPath();
-				paper.moveTo(x, high);
-				paper.lineTo(x, low);
-				paper.stroke();
-			}
-			if (fork.made === fork.process)
-				continue;
-			const size = chosen ? 6 : 4, back = low > high ? -size : size;
-			paper.beginPath();
-			paper.moveTo(x, low);
-			paper.lineTo(x - size, low + back * 1.4);
-			paper.lineTo(x + size, low + back * 1.4);
-			paper.fill();
+	// The ends of the lines, above the bars: a dot where it forked, an arrow at the child. Only those in sight, one a place.
+	drawEnds(paper, forks, top, bottom) {
+		const {times, from, to} = this.lines;
+		const drawn = new Set();
+		const gutter = this.gutter, scale = (this.width - gutter - 10) / (this.to - this.from);
+		const isNew = (x, row) => {
+			const place = row * 65536 + Math.round(x), size = drawn.size;
+			return row >= top && row < bottom && drawn.add(place).size > size;
+		};
+		paper.fillStyle = this.colour("fork");
+		for (const i of forks) {
+			const x = gutter + (times[i] - this.from) * scale;
+			if (isNew(x, from[i]))
+				this.dot(paper, x, this.y(from[i]), 2.5);
+			if (to[i] !== from[i] && isNew(x, to[i]))
+				this.arrow(paper, x, this.y(to[i]), to[i] > from[i], 4);
 		}
-		if (this.chosen && this.chosen.event !== "fork" && this.chosen.process) {
-			const x = this.x(this.chosen.time_ns), y = this.y(this.chosen.process.row);
-			paper.strokeStyle = this.colour("accent");
-			paper.lineWidth = 2.5;
-			paper.strokeRect(x - 5, y - 9, 10, 18);
+		if (this.chosen && this.x(this.chosen.time_ns) >= this.gutter)
+			this.drawChosen(paper, this.chosen);
+	}
+
+	dot(paper, x, y, radius) {
+		paper.beginPath();
+		paper.arc(Math.round(x) + .5, y, radius, 0, 7);
+		paper.fill();
+	}
+
+	arrow(paper, x, y, down, size) {
+		const back = (down ? -size : size) * 1.4, middle = Math.round(x) + .5;
+		paper.beginPath();
+		paper.moveTo(middle, y);
+		paper.lineTo(middle - size, y + back);
+		paper.lineTo(middle + size, y + back);
+		paper.fill();
+	}
+
+	drawChosen(paper, event) {
+		const x = this.x(event.time_ns);
+		if (!event.process)
+			return;
+		const high = this.y(event.process.row), low = event.made ? this.y(event.made.row) : high;
+		paper.fillStyle = paper.strokeStyle = this.colour("accent");
+		paper.lineWidth = 2.5;
+		if (event.event !== "fork") {
+			paper.strokeRect(x - 5, high - 9, 10, 18);
+			return;
 		}
+		paper.beginPath();
+		paper.moveTo(Math.round(x) + .5, Math.max(-9, high));
+		paper.lineTo(Math.round(x) + .5, Math.min(low, this.height + 9));
+		paper.stroke();
+		this.dot(paper, x, high, 4);
+		if (event.made !== event.process)
+			this.arrow(paper, x, low, low > high, 6);
 	}
 
 	drawRuler(paper) {
