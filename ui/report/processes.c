@@ -93,20 +93,21 @@ struct process *processes_parent(struct processes *processes, const struct task_
 	return ended ? ended : processes_of(processes, task, seq);
 }
 
-/* One that was met behind the fork and is nobody's child yet. */
+/* The first one that was met behind the fork, and is nobody's child yet. */
 static struct process *orphan_find(const struct processes *processes, pid_t pid, uint64_t seq)
 {
-	struct process *alive = map_get(&processes->alive, (uint64_t)pid);
+	struct process *first = map_get(&processes->alive, (uint64_t)pid);
 
-	if (alive && !alive->placed && alive->met > seq)
-		return alive;
+	if (first && (first->placed || first->met <= seq))
+		first = NULL;
 	for (size_t i = 0; i < PROCESSES_ENDED; i++) {
 		struct process *process = processes->ended[i];
 
-		if (process && process->pid == pid && !process->placed && process->met > seq)
-			return process;
+		if (process && process->pid == pid && !process->placed && process->met > seq &&
+		    (!first || process->met < first->met))
+			first = process;
 	}
-	return NULL;
+	return first;
 }
 
 struct process *processes_child(struct processes *processes, const struct task_name *task, uint64_t seq,

@@ -40,7 +40,7 @@ class List {
 		const forks = this.shown.filter(event => event.event === "fork").length;
 		const rest = this.shown.length - forks;
 		document.getElementById("count").textContent =
-			`${forks.toLocaleString("en")} of ${this.model.forks.length.toLocaleString("en")} forks` +
+			`${forks.toLocaleString("en")} of ${this.model.forks.length.toLocaleString("en")} fork${this.model.forks.length === 1 ? "" : "s"}` +
 			(rest ? `, ${rest.toLocaleString("en")} other events` : "");
 		this.draw();
 	}
