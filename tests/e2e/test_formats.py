@@ -6,8 +6,11 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
+import signal
 import tempfile
+import time
 import unittest
 import xml.etree.ElementTree
 
@@ -258,6 +261,38 @@ class Perfetto(Formats):
         self.assertTrue([line for line in said if "Importing as Trace Event" in line], said)
         for word in "Tried to end", "still open", "rror":
             self.assertEqual([line for line in said if word in line], [])
+
+
+class Killed(Formats):
+    """What forktrace wrote until it was killed."""
+
+    def killed(self, form):
+        path = self.directory / "report"
+        command = [support.FORKTRACE, "-k", "none", "-f", form, "-o", str(path), support.target("x86_64", "test_loop")]
+        with support.Program(command) as program:
+            self.assertEqual(program.read_line(), b"ready")
+            for _ in range(3):
+                program.write(b"x")
+            deadline = time.monotonic() + support.EVENT_LIMIT_S
+            while len(re.findall(rb'"event":"fork"|"fork = 0"', path.read_bytes())) < 3:
+                self.assertLess(time.monotonic(), deadline, "the forks were not written")
+                select.select([], [], [], .01)
+            program.signal(signal.SIGKILL)
+            program.process.wait()
+        return path.read_bytes()
+
+    def test_perfetto(self):
+        lines = self.killed("perfetto").decode().removeprefix("[\n").split(",\n")
+        slices = [event["name"] for event in map(json.loads, lines) if event["ph"] == "X"]
+        self.assertIn("fork = 0", slices)
+
+    def test_html(self):
+        page = self.killed("html")
+        self.assertNotIn(b"</body>", page)
+        record = page[page.index(b'id="record">') + 12:].decode().strip()
+        kinds = [json.loads(line).get("event") for line in record.splitlines()]
+        self.assertIn("fork", kinds)
+        self.assertNotIn("end", kinds)
 
 
 class Many(Formats):

@@ -176,7 +176,8 @@ static void dot_report_event(void *context, const struct event *event)
 		process_exec(processes_of(&dot->processes, &event->task, event->seq), event->exec.path);
 	else if (event->kind == EVENT_ATTACH)
 		processes_of(&dot->processes, &event->task, event->seq);
-	output_put(dot->output, dot->text.data, dot->text.size);
+	if (dot->text.size)
+		output_put(dot->output, dot->text.data, dot->text.size);
 	buffer_clear(&dot->text);
 }
 
