@@ -479,6 +479,32 @@ def read_ready(source, deadline, what, run):
     return os.read(source, 65536)
 
 
+# --- what forktrace says of its options -------------------------------------------------------------------------------
+
+
+def options_of_help():
+    """The short and the long ones that --help lists."""
+    status, stdout, _ = run_command([FORKTRACE, "--help"])
+    assert status == 0
+    found = set()
+    for line in stdout.decode().splitlines():
+        # "  -k, --kernel=SOURCE   Where…" and "      --guest-fetch[=PACKAGE]   Fetch…"
+        match = re.match(r"^ {2,6}(-\S), (--[\w-]+)|^ {6}(--[\w-]+)", line)
+        if match:
+            found |= {word for word in match.groups() if word}
+    return found
+
+
+# Options whose values are words of a list that forktrace names when it gets another.
+WORD_OPTIONS = ("--kernel", "--follow", "--unwinder", "--format", "--color")
+
+
+def allowed_words(option):
+    """What forktrace says that it allows."""
+    _, _, stderr = run_command([FORKTRACE, f"{option}=?", "true"])
+    return set(re.search(r"allowed: (.*)", stderr.decode()).group(1).split(", "))
+
+
 # --- processes --------------------------------------------------------------------------------------------------------
 
 

@@ -17,35 +17,13 @@ INSTALLED = {
     shells.Fish: "fish/vendor_completions.d/forktrace.fish",
 }
 
-# Options whose values are words of a list that forktrace names when it gets another.
-WORDS = ("--kernel", "--follow", "--unwinder", "--format", "--color")
-
 SHELL_LIMIT_S = 300
-
-
-def options_of_help():
-    """The short and the long ones that --help lists."""
-    status, stdout, _ = support.run_command([support.FORKTRACE, "--help"])
-    assert status == 0
-    found = set()
-    for line in stdout.decode().splitlines():
-        # "  -k, --kernel=SOURCE   Where…" and "      --guest-fetch[=PACKAGE]   Fetch…"
-        match = re.match(r"^ {2,6}(-\S), (--[\w-]+)|^ {6}(--[\w-]+)", line)
-        if match:
-            found |= {word for word in match.groups() if word}
-    return found
 
 
 def valued_options():
     """The long ones whose value may be the next word."""
     _, stdout, _ = support.run_command([support.FORKTRACE, "--help"])
     return re.findall(r"^ {2,6}(?:-\S, )? *(--[\w-]+)=", stdout.decode(), re.MULTILINE)
-
-
-def allowed_values(option):
-    """What forktrace says that it allows."""
-    _, _, stderr = support.run_command([support.FORKTRACE, f"{option}=?", "true"])
-    return set(re.search(r"allowed: (.*)", stderr.decode()).group(1).split(", "))
 
 
 class Completion:
@@ -77,23 +55,24 @@ class Completion:
 
     @support.time_limit(SHELL_LIMIT_S)
     def test_options(self):
-        listed = options_of_help()
+        listed = support.options_of_help()
         self.assertGreater(len(listed), 40)
         offered = {word.rstrip("=") for word in self.offers("--") + self.offers("-")} - {"-", "--"}
         self.assertEqual(offered, listed)
 
     @support.time_limit(SHELL_LIMIT_S)
     def test_words(self):
-        for option in WORDS:
+        for option in support.WORD_OPTIONS:
             with self.subTest(option=option):
-                allowed = allowed_values(option)
+                allowed = support.allowed_words(option)
                 self.assertGreater(len(allowed), 1)
                 self.assertEqual(self.values(f"{option}="), allowed)
                 self.assertEqual(self.values(f"-v {option} "), allowed)
-        self.assertEqual(self.values("-k "), allowed_values("--kernel"))
-        self.assertEqual(self.values("-f "), allowed_values("--format"))
+        self.assertEqual(self.values("-k "), support.allowed_words("--kernel"))
+        self.assertEqual(self.values("-f "), support.allowed_words("--format"))
         self.assertEqual(self.values("--kernel=li"), {"live"})
         self.assertIn("linux-image-686-pae", self.values("--guest-fetch="))
+        self.assertEqual({word.split("#")[0] for word in self.values("--on=comm=sh,f")}, {"fork", "failed"})
         self.assertIn("qemu32", self.values("--guest-cpu="))
 
     @support.time_limit(SHELL_LIMIT_S)
@@ -122,7 +101,7 @@ class Completion:
         with tempfile.TemporaryDirectory(prefix="forktrace-test.") as directory:
             pathlib.Path(directory, "left.jsonl").touch()
             pathlib.Path(directory, "lesson").mkdir()
-            for begin in ("-o ", "--output=", "--keys=", "--kallsyms=", "--guest-kernel=", "--guest-file=",
+            for begin in ("-o ", "--output=", "--from=", "--keys=", "--kallsyms=", "--guest-kernel=", "--guest-file=",
                           "--guest-debug-info=", "-v --output "):
                 with self.subTest(option=begin):
                     names = {os.path.basename(word.rstrip("/")) for word in self.offers(f"{begin}{directory}/le")}
@@ -145,7 +124,7 @@ class Completion:
                       "--source-path /usr:/tmp -- forktrace "):
             with self.subTest(begin=begin):
                 self.assertEqual(self.values(f"{begin}--fol"), {"--follow"})
-                self.assertEqual(self.values(f"{begin}--color="), allowed_values("--color"))
+                self.assertEqual(self.values(f"{begin}--color="), support.allowed_words("--color"))
         for option in valued_options():
             with self.subTest(option=option):
                 self.assertEqual(self.values(f"{option} word forktrace --fol"), {"--follow"})

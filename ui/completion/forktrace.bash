@@ -2,10 +2,13 @@
 
 # A line an option. Those with = take a value.
 _forktrace_options='
+--allow-none
 --attach=
 --color=
+--expect=
 --follow=
 --format=
+--from=
 --gdb=
 --guest
 --guest-append=
@@ -24,6 +27,7 @@ _forktrace_options='
 --keys=
 --max-frames=
 --no-seccomp
+--on=
 --output=
 --quiet
 --source-path=
@@ -35,6 +39,7 @@ _forktrace_options='
 --version
 -?
 -V
+-e
 -f
 -g
 -i
@@ -48,7 +53,7 @@ _forktrace_options='
 # Does this word take the next one for its value?
 _forktrace_takes_next() {
 	case $1 in
-	-[fkop]) return 0 ;;
+	-[efkop]) return 0 ;;
 	--*) [[ $_forktrace_options == *$'\n'"$1="$'\n'* ]] ;;
 	*) return 1 ;;
 	esac
@@ -102,9 +107,10 @@ _forktrace_value() {
 	--kernel | -k) _forktrace_offer "$2" auto live guest none ;;
 	--follow) _forktrace_offer "$2" all first none ;;
 	--unwinder) _forktrace_offer "$2" auto libdw libunwind frame-pointer ;;
-	--format | -f) _forktrace_offer "$2" text json ;;
+	--format | -f) _forktrace_offer "$2" text json tree dot perfetto ;;
 	--color) _forktrace_offer "$2" auto always never ;;
 	--inject) _forktrace_inject "$2" ;;
+	--on) _forktrace_offer_part "$2" , fork# failed kind= comm= child.comm= parent.comm= ;;
 	--max-frames) _forktrace_offer "$2" 16 64 256 1024 65536 ;;
 	--guest-cpu) _forktrace_offer "$2" qemu32 486 pentium pentium2 pentium3 coreduo n270 kvm32 athlon max ;;
 	--guest-memory) _forktrace_offer "$2" 32 64 128 256 512 1024 2048 ;;
@@ -120,7 +126,7 @@ _forktrace_value() {
 			_filedir
 		fi
 		;;
-	--output | -o | --keys | --kallsyms | --guest-kernel | --guest-debug-info | --guest-file) _filedir ;;
+	--from | --output | -o | --keys | --kallsyms | --guest-kernel | --guest-debug-info | --guest-file) _filedir ;;
 	*) return 1 ;;
 	esac
 }

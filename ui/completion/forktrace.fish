@@ -1,9 +1,9 @@
 # fish completion for forktrace(1), installed as fish/vendor_completions.d/forktrace.fish.
 
 # Options whose value may be the next word. (A short one first: see __fish_complete_subcommand.)
-set -g __forktrace_valued -p -k -f -o --attach --kernel --follow --inject --unwinder --max-frames --format --output \
+set -g __forktrace_valued -p -k -f -o -e --attach --kernel --follow --inject --unwinder --max-frames --format --output \
     --color --keys --source-path --guest-kernel --guest-cpu --guest-memory --guest-append --guest-debug-info \
-    --guest-file --gdb --kallsyms
+    --guest-file --gdb --kallsyms --from --expect --on
 
 # Is the word that is typed neither PROGRAM nor behind it?
 function __forktrace_own_option
@@ -41,6 +41,10 @@ function __forktrace_inject
     printf "$(string replace -a % %% -- $head)%s\n" $words
 end
 
+function __forktrace_on
+    string join \n -- 'fork#' failed kind= comm= child.comm= parent.comm=
+end
+
 complete -c forktrace -x -a '(__fish_complete_subcommand $__forktrace_valued)'
 
 complete -c forktrace -n __forktrace_own_option -s p -l attach -x -a '(__fish_complete_list , __fish_complete_pids)' -d 'Attach to running processes'
@@ -52,9 +56,13 @@ complete -c forktrace -n __forktrace_own_option -l no-seccomp -d 'Stop on every 
 complete -c forktrace -n __forktrace_own_option -l inject -x -a '(__forktrace_inject)' -d 'Let calls of the fork family fail or wait'
 complete -c forktrace -n __forktrace_own_option -l unwinder -x -a 'auto libdw libunwind frame-pointer' -d 'How user stacks are unwound'
 complete -c forktrace -n __forktrace_own_option -l max-frames -x -a '16 64 256 1024 65536' -d 'Frames a stack at most'
-complete -c forktrace -n __forktrace_own_option -s f -l format -x -a 'text json' -d 'Format of the report'
+complete -c forktrace -n __forktrace_own_option -s f -l format -x -a 'text json tree dot perfetto' -d 'Format of the report'
 complete -c forktrace -n __forktrace_own_option -s o -l output -r -F -d 'Write the report to a file'
 complete -c forktrace -n __forktrace_own_option -l color -x -a 'auto always never' -d Colours
+complete -c forktrace -n __forktrace_own_option -l from -r -F -d 'Report a saved report instead of tracing'
+complete -c forktrace -n __forktrace_own_option -s e -l expect -x -d 'This must hold for every fork'
+complete -c forktrace -n __forktrace_own_option -l on -x -a '(__fish_complete_list , __forktrace_on)' -d 'Limits the expectation before it'
+complete -c forktrace -n __forktrace_own_option -l allow-none -d 'An expectation that no fork matched is no failure'
 complete -c forktrace -n __forktrace_own_option -s q -l quiet -d 'Report errors, failed forks and the totals alone'
 complete -c forktrace -n __forktrace_own_option -s v -l verbose -d 'Report every event; twice: all of each frame'
 complete -c forktrace -n __forktrace_own_option -s i -l interactive -d 'Step through the program'
