@@ -142,7 +142,8 @@ guest: $(BIN)/forktrace
 	@$(BIN)/forktrace --guest-fetch
 
 # Files of data: where they lie here, and where they go below share/ (the completions where the shells look for them).
-INSTALLED := ui/forktrace.1:man/man1/forktrace.1 ui/report/record.schema.json:forktrace/record.schema.json \
+INSTALLED := ui/forktrace.1:man/man1/forktrace.1 ui/forktrace-records.5:man/man5/forktrace-records.5 \
+	ui/report/record.schema.json:forktrace/record.schema.json \
 	ui/completion/forktrace.bash:bash-completion/completions/forktrace \
 	ui/completion/_forktrace:zsh/site-functions/_forktrace \
 	ui/completion/forktrace.fish:fish/vendor_completions.d/forktrace.fish
