@@ -24,6 +24,7 @@
 #include "ui/report/report.h"
 #include "ui/say.h"
 #include "ui/script/lua_state.h"
+#include "ui/script/run.h"
 #include "ui/spin.h"
 #include "ui/tui/run.h"
 
@@ -276,6 +277,18 @@ static int finish(struct run *run)
 	return status < 0 ? EXIT_SUCCESS : status;
 }
 
+/* The status to exit with: `status`, unless the report could not be written. */
+static int close_report(struct run *run, int status)
+{
+	if (run->report)
+		report_finish(run->report);
+	output_close(&run->output);
+	if (!run->output.error)
+		return status;
+	say("", run->output.error->message);
+	return EXIT_FORKTRACE;
+}
+
 /* The screen is the terminal's: a report is written to a file alone. */
 static int interact(struct run *run)
 {
@@ -295,21 +308,44 @@ static int interact(struct run *run)
 	    .cache = cache,
 	    .also = run->report ? &run->report->sink : NULL,
 	};
-	int status = tui_run(&request);
 
-	if (run->report)
-		report_finish(run->report);
-	output_close(&run->output);
-	if (!run->output.error)
-		return status;
-	say("", run->output.error->message);
-	return EXIT_FORKTRACE;
+	return close_report(run, tui_run(&request));
+}
+
+/* Standard output is the results': a report is written to a file alone. */
+static int test(struct run *run)
+{
+	_cleanup_free_ char *cache = cache_directory();
+	struct error *error = run->options.output ? open_report(&run->options, &run->output, &run->report) : NULL;
+
+	if (!error && is_foreign(run))
+		error = foreign_kernel_load(run->options.guest.kallsyms, &run->symbols);
+	if (error) {
+		say_error(error);
+		return EXIT_FORKTRACE;
+	}
+	sigprocmask(SIG_BLOCK, NULL, &run->original_mask);
+	run->original_sigchld = signal(SIGCHLD, SIG_DFL);
+
+	struct script_request request = {
+	    .options = &run->options,
+	    .environment = run->environment,
+	    .signal_mask = &run->original_mask,
+	    .ignore_sigchld = run->original_sigchld == SIG_IGN,
+	    .cache = cache,
+	    .also = run->report ? &run->report->sink : NULL,
+	    .symbols = no_cleanup_pointer(run->symbols),
+	};
+
+	return close_report(run, script_trace(&request));
 }
 
 static int trace(struct run *run)
 {
 	if (run->options.interactive)
 		return interact(run);
+	if (run->options.script)
+		return test(run);
 
 	/* Before the signals are blocked: opening a FIFO waits for its reader, and may be interrupted. */
 	struct error *error = run->options.expectations.count ? open_expectations(run)

@@ -30,6 +30,7 @@ enum {
 	KEY_ON,
 	KEY_ALLOW_NONE,
 	KEY_INJECT,
+	KEY_TAP,
 };
 
 static const struct argp_option option_table[] = {
@@ -53,6 +54,8 @@ static const struct argp_option option_table[] = {
     {"on", KEY_ON, "WHICH", 0,
      "Limits the --expect before it: fork#N, failed, KEY=VALUE (comm=sh), separated by commas", 5},
     {"allow-none", KEY_ALLOW_NONE, NULL, 0, "An --expect that no fork matched is no failure", 5},
+    {"script", 's', "FILE", 0, "Test with a Lua script, which is trusted; its results (TAP) go to standard output", 5},
+    {"tap", KEY_TAP, "FILE", 0, "With --script: write its results to FILE, and leave the program's output alone", 5},
     {"format", 'f', "FORMAT", 0,
      "Format of the report: text (default), json (JSON Lines), tree (of the processes), dot (for Graphviz), html (a "
      "page "
@@ -255,12 +258,32 @@ static void expectations_check(const struct argp_state *state, const struct opti
 			     "with --expect, --format needs --output=FILE: standard error tells what did not hold");
 }
 
+static void script_check(const struct argp_state *state, const struct options *options)
+{
+	if (!options->script) {
+		if (options->tap)
+			argp_failure(state, EXIT_FORKTRACE, 0, "--tap goes with --script (-s)");
+		return;
+	}
+	if (options->interactive)
+		argp_failure(state, EXIT_FORKTRACE, 0, "--interactive and --script exclude one another");
+	if (options->expectations.count)
+		argp_failure(state, EXIT_FORKTRACE, 0,
+			     "--expect and --script exclude one another: a script can test the same");
+	if (options->follow != FOLLOW_ALL)
+		argp_failure(state, EXIT_FORKTRACE, 0, "--script and --follow exclude one another: it sees all");
+	if (options->format != &report_formats[0] && !options->output)
+		argp_failure(state, EXIT_FORKTRACE, 0,
+			     "with --script, --format needs --output=FILE: no report is written else");
+}
+
 /* After the last option: is there something to trace, and one thing alone? */
 static void subject_check(const struct argp_state *state, const struct options *options)
 {
 	if (options->guest.fetch)
 		return;
 	expectations_check(state, options);
+	script_check(state, options);
 	if (options->from) {
 		from_check(state, options);
 		return;
@@ -376,6 +399,12 @@ static error_t option_parse(int key, char *value, struct argp_state *state)
 		return 0;
 	case KEY_INJECT:
 		inject_parse(state, options, value);
+		return 0;
+	case 's':
+		options->script = value;
+		return 0;
+	case KEY_TAP:
+		options->tap = value;
 		return 0;
 	case KEY_STAGES:
 		if (!stages_print(state->out_stream))

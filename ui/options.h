@@ -40,6 +40,8 @@ struct options {
 	const char *source_path;               /* directories, separated by colons; NULL: none */
 	expectation_words_vector expectations; /* --expect, each with its --on */
 	bool allow_none;
+	const char *script; /* path; NULL: none */
+	const char *tap;    /* path for the script's results; NULL: standard output */
 	struct guest_choices guest;
 	int verbosity;  /* -1: --quiet; 0; one for each --verbose */
 	char **command; /* NULL-terminated, points into argv; NULL with attach */

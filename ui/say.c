@@ -2,6 +2,7 @@
 #include "ui/say.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/buffer.h"
 #include "ui/escape.h"
@@ -15,6 +16,19 @@ void say(const char *what, const char *message)
 	buffer_append_text(&line, "\n");
 	fputs(line.data, stderr);
 	buffer_deinit(&line);
+}
+
+void say_more(const char *line)
+{
+	struct buffer text = {0};
+
+	/* A traceback's lines begin with a tab. */
+	line += strspn(line, "\t");
+	buffer_append_text(&text, "    ");
+	escape_append(&text, line);
+	buffer_append_text(&text, "\n");
+	fputs(text.data, stderr);
+	buffer_deinit(&text);
 }
 
 int say_error(struct error *error)

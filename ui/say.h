@@ -15,6 +15,9 @@ enum {
 /* One line, "forktrace: WHATMESSAGE"; the message is escaped. */
 void say(const char *what, const char *message);
 
+/* A further line of what was said, indented; escaped. */
+void say_more(const char *line);
+
 /* Tells an error, frees it, and returns the exit status for it: EXIT_FORKTRACE, or what tells why the program could not
  * be run. */
 int say_error(struct error *error);

@@ -5,4 +5,9 @@
 lua_code_helpers:
 	.incbin "ui/script/helpers.lua"
 lua_code_helpers_end:
+	.global lua_code_script
+	.global lua_code_script_end
+lua_code_script:
+	.incbin "ui/script/script.lua"
+lua_code_script_end:
 	.section .note.GNU-stack, "", @progbits

@@ -3,5 +3,6 @@
 #define FORKTRACE_UI_SCRIPT_LUA_CODE_H
 
 extern const char lua_code_helpers[], lua_code_helpers_end[];
+extern const char lua_code_script[], lua_code_script_end[];
 
 #endif
