@@ -87,6 +87,9 @@ const struct control_task *control_task(const struct control *control, unsigned 
  * from the functions below; may not call any of them. */
 void control_listen(struct control *control, void (*changed)(void *context, unsigned id), void *context);
 
+/* From now on each program that a task executes is held at its start, as the first one is. */
+void control_hold_programs(struct control *control);
+
 /* --- what can be seen of a held task --- */
 
 struct error *control_registers(struct control *control, unsigned id, struct registers *registers);

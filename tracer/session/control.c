@@ -53,6 +53,11 @@ void control_listen(struct control *control, void (*changed)(void *context, unsi
 	control->context = context;
 }
 
+void control_hold_programs(struct control *control)
+{
+	control->hold_programs = true;
+}
+
 void control_changed(struct controlled *task)
 {
 	struct control *control = task->control;

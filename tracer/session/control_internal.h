@@ -105,6 +105,7 @@ struct control {
 	struct capture *capture; /* without a memo */
 	void (*changed)(void *context, unsigned id);
 	void *context;
+	bool hold_programs;                /* each is held at its start, not the first alone */
 	VECTOR(struct controlled *) tasks; /* item n has id n + 1 */
 	VECTOR(struct control_task) list;  /* control_tasks' */
 	VECTOR(struct control_breakpoint) breakpoints;

@@ -271,6 +271,8 @@ void control_execed(struct task *task)
 	if (!known)
 		return;
 
+	known->starting = known->starting || known->control->hold_programs;
+
 	bool shown = known->starting || known->planned || known->to_fork;
 
 	control_abandon(known);

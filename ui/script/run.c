@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "forktrace_control.h"
 #include "session/guest_session.h"
 #include "ui/find_program.h"
 #include "ui/guest_run.h"
@@ -28,6 +29,7 @@ struct run {
 	struct script script;
 	struct record_queue queue;
 	struct session *session;
+	struct control *control; /* NULL: its tasks cannot be held */
 	struct program_output outputs[OUTPUTS];
 	bool taken[OUTPUTS];          /* it comes to us */
 	bool comments[OUTPUTS];       /* and becomes comments, as it would go where the results go */
@@ -128,7 +130,7 @@ static struct error *watch_signals(struct run *run)
 	return run->signals < 0 ? error_system(errno, NULL, "signalfd failed") : NULL;
 }
 
-static void create_session(struct run *run)
+static struct error *create_session(struct run *run)
 {
 	const struct options *options = run->options;
 	struct session_options wanted = {
@@ -137,6 +139,7 @@ static void create_session(struct run *run)
 	    .seccomp = options->seccomp,
 	    .signals = true,
 	    .kernel_half = !is_guest(run) && options->kernel != KERNEL_NONE,
+	    .control = !is_guest(run),
 	    .cache = run->request->cache,
 	    .unwinder = options->unwinder,
 	    .max_frames = options->max_frames,
@@ -145,6 +148,8 @@ static void create_session(struct run *run)
 	struct log log = {.write = on_log, .context = run};
 
 	run->session = session_create(&wanted, &sink, &log);
+	run->control = session_control(run->session);
+	return tasks_begin(run->script.tasks, run->control, is_guest(run));
 }
 
 static struct error *attach(struct run *run)
@@ -197,7 +202,10 @@ static struct error *start(struct run *run)
 {
 	struct kernel_symbols *symbols = run->request->symbols;
 
-	create_session(run);
+	struct error *error = create_session(run);
+
+	if (error)
+		return error;
 	if (run->options->guest.stub)
 		return guest_run_attach(run->session, run->options, symbols);
 	return run->options->command ? start_program_anywhere(run) : attach(run);
@@ -230,9 +238,9 @@ static void give_up(struct run *run, const char *reason)
 	if (is_guest(run))
 		session_stop_guest(run->session, reason);
 	else if (!run->options->command)
-		session_release(run->session, reason);
+		control_detach_all(run->control);
 	else
-		session_forward_signal(run->session, SIGKILL);
+		control_kill_all(run->control);
 }
 
 /* The terminal gives its Ctrl-C to the program too; what was sent to forktrace alone is passed on. Whoever asks twice
@@ -282,6 +290,16 @@ static bool take_output(struct run *run)
 	return any;
 }
 
+/* What stops mean to callbacks. */
+static bool go_on(struct run *run)
+{
+	bool any = false;
+
+	if (!run->failure)
+		fail(run, tasks_go_on(run->script.tasks, &any));
+	return any;
+}
+
 static void wait_for_news(struct run *run)
 {
 	enum { SIGNALS, SESSION, RECORDS, FIRST_OUTPUT, SOURCES = FIRST_OUTPUT + OUTPUTS };
@@ -303,6 +321,7 @@ static void loop(struct run *run)
 	while (!session_done(run->session)) {
 		bool busy = session_dispatch(run->session);
 
+		busy = go_on(run) || busy;
 		take_records(run);
 		busy = take_output(run) || busy;
 		output_flush(&run->tap_output);
@@ -352,12 +371,26 @@ static int say_failure(struct run *run)
 	return EXIT_FORKTRACE;
 }
 
+/* A place that no process had: what is tested there was not. */
+static void judge_places(struct run *run)
+{
+	_cleanup_(buffer_deinit) struct buffer text = {0};
+	const char *place;
+
+	for (size_t i = 0; (place = tasks_unknown_place(run->script.tasks, i)); i++) {
+		buffer_clear(&text);
+		buffer_printf(&text, "at('%s'): no process had such a place", place);
+		tap_result(&run->tap, false, text.data, NULL);
+	}
+}
+
 static int finish(struct run *run)
 {
 	bool held;
 
 	if (run->failure)
 		return say_failure(run);
+	judge_places(run);
 	held = tap_finish(&run->tap);
 	output_close(&run->tap_output);
 	if (run->tap_output.error) {

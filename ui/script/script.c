@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,14 +84,13 @@ static const luaL_Reg natives[] = {
 
 /* --- opening --- */
 
-/* The directory of the script: what it requires lies there. */
+/* The directory of the script: what it requires lies there, wherever we are. */
 static char *directory_of(const char *path)
 {
-	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *full = realpath(path, NULL);
+	const char *slash = full ? strrchr(full, '/') : NULL;
 
-	if (!slash)
-		return memory_strdup(".");
-	return slash == path ? memory_strdup("/") : memory_strndup(path, (size_t)(slash - path));
+	return slash && slash > full ? memory_strndup(full, (size_t)(slash - full)) : memory_strdup("/");
 }
 
 /* "command" is what is traced: a list. */
@@ -138,6 +138,7 @@ struct error *script_open(struct script *script, const char *path, char *const *
 
 	*script = (struct script){.lua = lua_state_create(), .tap = tap};
 	lua_state_open_all(script->lua, directory);
+	script->tasks = tasks_create(script->lua);
 	load_library(script);
 	push_command(script->lua, command);
 	errno = 0;
@@ -152,6 +153,8 @@ struct error *script_open(struct script *script, const char *path, char *const *
 
 void script_close(struct script *script)
 {
+	tasks_destroy(script->tasks);
+	script->tasks = NULL;
 	if (script->lua)
 		lua_close(script->lua);
 	script->lua = NULL;

@@ -8,12 +8,14 @@
 
 #include "base/error.h"
 #include "ui/script/tap.h"
+#include "ui/script/tasks.h"
 
 struct script {
 	lua_State *lua;
 	struct tap *tap;
-	int dispatch;      /* script.lua's function, in the registry */
-	bool wants_output; /* it has an on_output */
+	struct tasks *tasks; /* at() and its callbacks */
+	int dispatch;        /* script.lua's function, in the registry */
+	bool wants_output;   /* it has an on_output */
 };
 
 /* Reads and compiles `path`, without running it, for results that go to `tap`. `command` (NULL-terminated, or NULL) is

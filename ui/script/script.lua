@@ -189,6 +189,26 @@ function on_output(fn)
 	native.want_output()
 end
 
+-- --- places ----------------------------------------------------------------------------------------------------------
+
+-- Calls fn(task, value) whenever the function at the place has returned to its caller: in the process that called it,
+-- and, where it created one that returns from it as well, in that too.
+function at_return(where, fn)
+	check(fn, 'function', 'at_return: the second argument')
+	at(where, function(task)
+		local depth = task:depth()
+		local value = task:finish(function(child)
+			local born = child:finish(depth)
+			if born then
+				fn(child, born)
+			end
+		end)
+		if value then
+			fn(task, value)
+		end
+	end)
+end
+
 -- Called for each event and each line of the program's.
 return function(kind, ...)
 	for _, fn in ipairs(handlers[kind:gsub('-', '_')] or {}) do
