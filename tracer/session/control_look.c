@@ -5,6 +5,7 @@
 #include "session/control_internal.h"
 #include "symbol/lines.h"
 #include "symbol/symbols.h"
+#include "target/breakpoints.h"
 
 struct error *control_registers(struct control *control, unsigned id, struct registers *registers)
 {
@@ -269,9 +270,11 @@ struct error *control_find(struct control *control, unsigned id, const char *wha
 	bool changed;
 	struct error *error = control_held(control, id, &task);
 
-	/* Libraries come and go. */
+	/* Libraries come and go, and with them what stood in their memory. */
 	if (!error)
 		error = space_refresh_modules(control_space(task), &changed);
+	if (!error && changed)
+		space_breakpoints_verify(control_space(task));
 	if (!error)
 		error = space_modules(control_space(task), &modules);
 	if (error)

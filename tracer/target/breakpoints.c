@@ -31,12 +31,27 @@ static struct error *insert(struct space *space, struct breakpoint *breakpoint)
 	return error;
 }
 
+/* Is it still there? A library may have been unloaded, and another one loaded where it was. */
+static struct error *look(struct space *space, struct breakpoint *breakpoint, bool *stands)
+{
+	uint8_t byte;
+	struct error *error;
+
+	breakpoint->inserted = false; /* what is read is what stands there */
+	error = space_read(space, breakpoint->address, &byte, 1);
+	*stands = !error && byte == breakpoint_instruction;
+	return error;
+}
+
 static struct error *take_out(struct space *space, struct breakpoint *breakpoint)
 {
+	bool stands;
+	struct error *error;
+
 	if (!breakpoint->inserted)
 		return NULL;
-	breakpoint->inserted = false;
-	return space_write(space, breakpoint->address, &breakpoint->original, 1);
+	error = look(space, breakpoint, &stands);
+	return stands ? space_write(space, breakpoint->address, &breakpoint->original, 1) : error;
 }
 
 static void forget(struct space *space, struct breakpoint *breakpoint)
@@ -102,6 +117,26 @@ void space_breakpoint_drop(struct space *space, uint64_t address)
 		error_destroy(insert(space, known));
 }
 
+void space_breakpoints_verify(struct space *space)
+{
+	struct breakpoint_table *table = space->breakpoints;
+
+	for (size_t i = table ? table->items.count : 0; i-- > 0;) {
+		struct breakpoint *breakpoint = &table->items.items[i];
+		struct error *error;
+		bool stands;
+
+		if (!breakpoint->inserted)
+			continue;
+		error = look(space, breakpoint, &stands);
+		if (stands)
+			breakpoint->inserted = true;
+		else if (!error || error->code == ERROR_FAULT)
+			forget(space, breakpoint);
+		error_destroy(error);
+	}
+}
+
 void space_breakpoints_settle(struct space *space)
 {
 	struct breakpoint_table *table = space->breakpoints;
@@ -136,7 +171,8 @@ void space_breakpoints_hide(const struct space *space, uint64_t address, void *b
 	for (size_t i = 0; table && i < table->items.count; i++) {
 		const struct breakpoint *breakpoint = &table->items.items[i];
 
-		if (breakpoint->inserted && breakpoint->address - address < size)
+		if (breakpoint->inserted && breakpoint->address - address < size &&
+		    ((uint8_t *)bytes)[breakpoint->address - address] == breakpoint_instruction)
 			((uint8_t *)bytes)[breakpoint->address - address] = breakpoint->original;
 	}
 }

@@ -41,6 +41,9 @@ bool space_breakpoint_inserted(const struct space *space, uint64_t address);
 struct error *space_breakpoint_lift(struct space *space, uint64_t address);
 void space_breakpoint_drop(struct space *space, uint64_t address);
 
+/* Forgets those whose memory is not what it was: unmapped, or mapped anew. */
+void space_breakpoints_verify(struct space *space);
+
 /* A forked space before its first instruction: passing ones are taken out, lifted ones put back. */
 void space_breakpoints_settle(struct space *space);
 
