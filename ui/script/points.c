@@ -12,7 +12,7 @@
  * ldso/dynlink.c). */
 static const char loader_hook[] = "_dl_debug_state";
 
-static const struct site *site_of(const struct tasks *tasks, unsigned program, size_t point)
+static struct site *site_of(struct tasks *tasks, unsigned program, size_t point)
 {
 	for (size_t i = 0; i < tasks->sites.count; i++) {
 		if (tasks->sites.items[i].program == program && tasks->sites.items[i].point == point)
@@ -56,28 +56,40 @@ static struct error *set(struct tasks *tasks, unsigned id, uint64_t address)
 	return control_breakpoint_toggle(tasks->control, id, text, &number);
 }
 
-/* *found: the program has the place. */
-static struct error *settle_one(struct tasks *tasks, unsigned id, size_t point, const char *what, bool *found)
+/* Where the point is in the program now; libraries may have come and gone. *found: it has the place. */
+static struct error *locate(struct tasks *tasks, unsigned id, size_t point, const char *what, bool *found)
 {
 	unsigned program = tasks->known.items[id - 1].program;
-	const struct site *site = site_of(tasks, program, point);
 	struct site fresh = {.program = program, .point = point};
-	struct error *error;
+	struct error *error = find(tasks, id, what, &fresh.address);
+	struct site *site = site_of(tasks, program, point);
 
-	*found = true;
-	if (site)
-		return set(tasks, id, site->address);
-	error = find(tasks, id, what, &fresh.address);
+	*found = !error;
 	if (error && error->code == ERROR_NOT_FOUND) {
-		*found = false;
 		error_destroy(error);
-		return NULL;
-	}
-	if (!error)
-		error = set(tasks, id, fresh.address);
-	if (!error)
+		error = NULL;
+		if (site)
+			vector_remove(&tasks->sites, site - tasks->sites.items);
+	} else if (!error && site) {
+		*site = fresh;
+	} else if (!error) {
 		vector_push(&tasks->sites, fresh);
+	}
 	return error;
+}
+
+static struct error *settle_one(struct tasks *tasks, unsigned id, size_t point, const char *what, bool *found)
+{
+	const struct known_task *known = &tasks->known.items[id - 1];
+	const struct site *site = site_of(tasks, known->program, point);
+	struct error *error = NULL;
+
+	*found = site;
+	if (!site || known->stale)
+		error = locate(tasks, id, point, what, found);
+	if (error || !*found)
+		return error;
+	return set(tasks, id, site_of(tasks, known->program, point)->address);
 }
 
 struct error *points_settle(struct tasks *tasks, unsigned id)
@@ -157,9 +169,10 @@ int points_add(lua_State *lua)
 	const char *what;
 
 	if (tasks->begun && !tasks->control)
-		return luaL_error(lua, "at: %s",
-				  tasks->guest ? "the processes of a guest cannot be held by a script: leave out -g"
-					       : "these processes cannot be held by a script");
+		return luaL_error(lua, tasks->guest
+					   ? "at: the processes of a guest cannot be held by a script"
+					   : "at: the first at() must come before the program starts: processes "
+					     "that need not be held run faster");
 	luaL_argcheck(lua, lua_type(lua, 1) == LUA_TSTRING || lua_isinteger(lua, 1), 1,
 		      "a place is a text (\"fork\", \"test_fork.c:21\", \"main+4\") or an address");
 	luaL_checktype(lua, 2, LUA_TFUNCTION);

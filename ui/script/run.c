@@ -139,7 +139,7 @@ static struct error *create_session(struct run *run)
 	    .seccomp = options->seccomp,
 	    .signals = true,
 	    .kernel_half = !is_guest(run) && options->kernel != KERNEL_NONE,
-	    .control = !is_guest(run),
+	    .control = !is_guest(run) && tasks_wanted(run->script.tasks),
 	    .cache = run->request->cache,
 	    .unwinder = options->unwinder,
 	    .max_frames = options->max_frames,
@@ -237,10 +237,14 @@ static void give_up(struct run *run, const char *reason)
 {
 	if (is_guest(run))
 		session_stop_guest(run->session, reason);
-	else if (!run->options->command)
-		control_detach_all(run->control);
-	else
+	else if (run->control && run->options->command)
 		control_kill_all(run->control);
+	else if (run->control)
+		control_detach_all(run->control);
+	else if (run->options->command)
+		session_forward_signal(run->session, SIGKILL);
+	else
+		session_release(run->session, reason);
 }
 
 /* The terminal gives its Ctrl-C to the program too; what was sent to forktrace alone is passed on. Whoever asks twice
@@ -328,6 +332,9 @@ static void loop(struct run *run)
 		if (run->failure && !gave_up) {
 			give_up(run, "the script failed");
 			gave_up = true;
+			/* What is left of a started program ends with forktrace. */
+			if (run->options->command && !is_guest(run))
+				return;
 		}
 		if (!busy)
 			wait_for_news(run);

@@ -42,6 +42,7 @@ void tasks_destroy(struct tasks *tasks)
 			visit_destroy(tasks, visit);
 			visit = outer;
 		}
+		vector_deinit(&tasks->known.items[i].born); /* the state, with what they refer to, is closed next */
 	}
 	for (size_t i = 0; i < tasks->points.count; i++)
 		free(tasks->points.items[i].what);
@@ -70,6 +71,11 @@ struct error *tasks_begin(struct tasks *tasks, struct control *control, bool gue
 	return NULL;
 }
 
+bool tasks_wanted(const struct tasks *tasks)
+{
+	return tasks->points.count;
+}
+
 const char *tasks_unknown_place(const struct tasks *tasks, size_t index)
 {
 	for (size_t i = 0; i < tasks->points.count; i++) {
@@ -80,6 +86,18 @@ const char *tasks_unknown_place(const struct tasks *tasks, size_t index)
 }
 
 /* --- stops --- */
+
+/* What the callbacks that wait now want to be called with a child. Not when it is held: its parent may have returned by
+ * then. */
+static void add_born(struct tasks *tasks, const struct visit *creator, function_vector *functions)
+{
+	for (; creator; creator = creator->outer) {
+		if (creator->born == LUA_NOREF)
+			continue;
+		lua_rawgeti(tasks->lua, LUA_REGISTRYINDEX, creator->born);
+		vector_push(functions, luaL_ref(tasks->lua, LUA_REGISTRYINDEX));
+	}
+}
 
 /* Makes sure that it is known, and its parent: descendants have the parent's program until they execute one. */
 static void meet(struct tasks *tasks, unsigned id)
@@ -94,6 +112,7 @@ static void meet(struct tasks *tasks, unsigned id)
 			fresh.program = parent->program;
 			fresh.generation = parent->generation;
 			fresh.stale = parent->stale;
+			add_born(tasks, parent->visit, &fresh.born);
 		}
 		vector_push(&tasks->known, fresh);
 	}
@@ -136,15 +155,12 @@ static void on_start(struct tasks *tasks, unsigned id)
 }
 
 /* A child that was created while its parent's callbacks waited. */
-static void on_born(struct tasks *tasks, unsigned id, unsigned parent)
+static void on_born(struct tasks *tasks, unsigned id)
 {
-	const struct visit *creator = parent ? tasks->known.items[parent - 1].visit : NULL;
 	struct visit *visit = visit_create(tasks, id);
 
-	for (; creator; creator = creator->outer) {
-		if (creator->born != LUA_NOREF)
-			visit_add(tasks, visit, creator->born);
-	}
+	visit->functions = tasks->known.items[id - 1].born;
+	tasks->known.items[id - 1].born = (function_vector){0};
 	visit_begin(tasks, id);
 }
 
@@ -152,7 +168,7 @@ static void on_held(struct tasks *tasks, const struct control_task *task)
 {
 	struct known_task *known = &tasks->known.items[task->id - 1];
 	enum control_stop stop = task->stop;
-	unsigned id = task->id, parent = task->parent;
+	unsigned id = task->id;
 
 	known->asked = false;
 	if (stop == CONTROL_STOP_START || stop == CONTROL_STOP_EXEC) {
@@ -175,7 +191,7 @@ static void on_held(struct tasks *tasks, const struct control_task *task)
 			visit_go_on(tasks, id);
 		break;
 	case CONTROL_STOP_BORN:
-		on_born(tasks, id, parent);
+		on_born(tasks, id);
 		break;
 	default: /* a signal is delivered when it goes on */
 		visit_go_on(tasks, id);

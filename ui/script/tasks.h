@@ -18,6 +18,9 @@ struct tasks;
 struct tasks *tasks_create(lua_State *lua);
 void tasks_destroy(struct tasks *tasks); /* accepts NULL; before lua_close */
 
+/* Was at() called? Then the session should have a control; others are faster without. */
+bool tasks_wanted(const struct tasks *tasks);
+
 /* The tasks are those of `control` from now on; NULL: there is no way to hold any, which the first at() says, or this
  * where there was one already. `guest`: they are in a guest. */
 struct error *tasks_begin(struct tasks *tasks, struct control *control, bool guest);

@@ -32,13 +32,14 @@ struct visit {
 
 /* What is known of a task besides the control's own. */
 struct known_task {
-	unsigned program;    /* the tasks of one number have the same code at the same places */
-	unsigned generation; /* of the points that are set in its memory */
-	bool stale;          /* a library may have come */
-	bool at_start;       /* what stands at the program's start is still to be called */
-	bool asked;          /* to stop, so that points can be set */
-	unsigned long stops; /* control_task.stops, as far as dealt with */
-	struct visit *visit; /* the innermost */
+	unsigned program;     /* the tasks of one number have the same code at the same places */
+	unsigned generation;  /* of the points that are set in its memory */
+	bool stale;           /* a library may have come */
+	bool at_start;        /* what stands at the program's start is still to be called */
+	bool asked;           /* to stop, so that points can be set */
+	unsigned long stops;  /* control_task.stops, as far as dealt with */
+	function_vector born; /* what is to be called once it is held as a child: references, owned */
+	struct visit *visit;  /* the innermost */
 };
 
 /* at(): a place and what is to be called there. */
