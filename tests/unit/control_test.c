@@ -294,6 +294,70 @@ static void test_no_thread_slips_through(void **state)
 		wait_for_stops();
 	}
 	assert_int_equal(hits, HITS);
+}
+
+static void test_programs_are_held(void **state)
+{
+	(void)state;
+	/* Without being asked to, an exec is passed by; asked to, each program is held at its start. */
+	for (int asked = 0; asked < 2; asked++) {
+		start(TARGETS "test_vfork", NULL);
+		wait_held(1);
+		if (asked)
+			control_hold_programs(control);
+		no_error(control_continue(control, 1));
+		while (asked && task(3) == NULL)
+			wait_for_stops();
+		if (asked) {
+			assert_int_equal(wait_held(3)->stop, CONTROL_STOP_START);
+			assert_string_equal(function_of(3), "main");
+			no_error(control_continue(control, 3));
+		}
+		wait_all_ended();
+		assert_int_equal(task(1)->status, 0);
+		session_end(session);
+		session_destroy(session);
+		session = NULL;
+		close(child_signals);
+	}
+}
+
+/* Lets it run to where `what` is, which is looked for whenever libraries have come or gone. */
+static void run_to_loaded(const char *what)
+{
+	struct control_place place;
+	int number, hook = 0;
+	bool found = false;
+
+	no_error(control_breakpoint_toggle(control, 1, "_dl_debug_state", &hook));
+	while (!found) {
+		no_error(control_continue(control, 1));
+		assert_int_equal(wait_held(1)->state, CONTROL_HELD);
+
+		struct error *error = control_find(control, 1, what, &place);
+
+		found = !error;
+		error_destroy(error);
+	}
+	no_error(control_breakpoint_delete(control, hook));
+	if (!control_breakpoint_at(control, 1, place.address))
+		no_error(control_breakpoint_toggle(control, 1, what, &number));
+	no_error(control_continue(control, 1));
+	assert_int_equal(wait_held(1)->stop, CONTROL_STOP_BREAKPOINT);
+	assert_int_equal(pc_of(1), place.address);
+}
+
+/* A library goes with the breakpoint in it, and another comes, likely to where it was. */
+static void test_library_is_replaced(void **state)
+{
+	(void)state;
+	start(TARGETS "test_dlopen", NULL);
+	wait_held(1);
+	run_to_loaded("plugin_fork_first");
+	run_to_loaded("plugin_fork_second");
+	control_continue_all(control);
+	wait_all_ended();
+	assert_false(task(1)->signaled);
 	assert_int_equal(task(1)->status, 0);
 }
 
@@ -308,6 +372,8 @@ int main(void)
 	    cmocka_unit_test_teardown(test_vfork_waits, tear_down),
 	    cmocka_unit_test_teardown(test_exec_leaves_shared_memory_clean, tear_down),
 	    cmocka_unit_test_teardown(test_own_int3, tear_down),
+	    cmocka_unit_test_teardown(test_programs_are_held, tear_down),
+	    cmocka_unit_test_teardown(test_library_is_replaced, tear_down),
 	    cmocka_unit_test_teardown(test_misuse, tear_down),
 	    cmocka_unit_test_teardown(test_interrupt, tear_down),
 	    cmocka_unit_test_teardown(test_no_thread_slips_through, tear_down),
