@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <sys/uio.h>
 
 #include "tests/unit/control_fixture.h"
 
@@ -350,11 +351,26 @@ static void run_to_loaded(const char *what)
 /* A library goes with the breakpoint in it, and another comes, likely to where it was. */
 static void test_library_is_replaced(void **state)
 {
+	uint8_t there, seen;
+	size_t got;
+
 	(void)state;
 	start(TARGETS "test_dlopen", NULL);
 	wait_held(1);
 	run_to_loaded("plugin_fork_first");
+
+	uint64_t first = pc_of(1);
+
 	run_to_loaded("plugin_fork_second");
+
+	struct iovec local = {&there, 1}, remote = {(void *)(uintptr_t)first, 1};
+
+	/* The first one's breakpoint went with it: what is read there now is what stands there. */
+	assert_int_equal(control_breakpoint_at(control, 1, first), 0);
+	if (process_vm_readv(task(1)->pid, &local, 1, &remote, 1, 0) == 1) {
+		no_error(control_read(control, 1, first, &seen, 1, &got));
+		assert_int_equal(seen, there);
+	}
 	control_continue_all(control);
 	wait_all_ended();
 	assert_false(task(1)->signaled);

@@ -40,7 +40,8 @@ static void look(lua_State *lua, lua_Debug *debug)
 		return;
 	interrupted = true;
 	lua_sethook(lua, look, LUA_MASKCOUNT, 1);
-	luaL_error(lua, "%s", LUA_INTERRUPTED);
+	lua_pushliteral(lua, LUA_INTERRUPTED); /* wherever it was */
+	lua_error(lua);
 }
 
 static const luaL_Reg harmless[] = {
