@@ -50,12 +50,13 @@ static const struct argp_option option_table[] = {
     {"interactive", 'i', NULL, 0, "Step through PROGRAM and what it forks, on the whole terminal", 4},
     {"keys", KEY_KEYS, "FILE", 0, "With --interactive: type the keys of FILE first", 4},
     {"source-path", KEY_SOURCE_PATH, "DIR[:DIR...]", 0, "With --interactive: look for source files there too", 4},
-    {"expect", 'e', "EXPRESSION", 0, "This must hold for every fork: a Lua expression over its record (repeatable)", 5},
+    {NULL, 0, NULL, 0, "Checking: what is expected is told to hold, or not, by the exit status:", 6},
+    {"expect", 'e', "EXPRESSION", 0, "This must hold for every fork: a Lua expression over its record (repeatable)", 6},
     {"on", KEY_ON, "WHICH", 0,
-     "Limits the --expect before it: fork#N, failed, KEY=VALUE (comm=sh), separated by commas", 5},
-    {"allow-none", KEY_ALLOW_NONE, NULL, 0, "An --expect that no fork matched is no failure", 5},
-    {"script", 's', "FILE", 0, "Test with a Lua script, which is trusted; its results (TAP) go to standard output", 5},
-    {"tap", KEY_TAP, "FILE", 0, "With --script: write its results to FILE, and leave the program's output alone", 5},
+     "Limits the --expect before it: fork#N, failed, KEY=VALUE (comm=sh), separated by commas", 6},
+    {"allow-none", KEY_ALLOW_NONE, NULL, 0, "An --expect that no fork matched is no failure", 6},
+    {"script", 's', "FILE", 0, "Test with a Lua script, which is trusted; its results (TAP) go to standard output", 6},
+    {"tap", KEY_TAP, "FILE", 0, "With --script: write its results to FILE, and leave the program's output alone", 6},
     {"format", 'f', "FORMAT", 0,
      "Format of the report: text (default), json (JSON Lines), tree (of the processes), dot (for Graphviz), html (a "
      "page "

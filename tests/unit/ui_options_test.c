@@ -128,6 +128,10 @@ static void test_expectations(void **state)
 	assert_int_equal(parsed.options.expectations.items[2].on.count, 0);
 	assert_true(parsed.options.allow_none);
 	options_deinit(&parsed.options);
+	parse(&parsed, "-s check.lua --tap=out prog -s");
+	assert_string_equal(parsed.options.script, "check.lua");
+	assert_string_equal(parsed.options.tap, "out");
+	options_deinit(&parsed.options);
 }
 
 static void test_attach(void **state)
@@ -255,11 +259,11 @@ static void test_information(void **state)
 {
 	static const char *const libraries[] = {
 	    ("forktrace " FORKTRACE_VERSION), "libdw ", "libunwind ", "libseccomp ", "jansson ", "Lua "};
-	static const char *const options[] = {"--attach",  "--kernel",      "--format", "--output",      "--unwinder",
-					      "--threads", "--follow",      "--color",  "--quiet",       "--verbose",
-					      "--usage",   "--no-seccomp",  "--help",   "--version",     "--max-frames",
-					      "--stages",  "--interactive", "--keys",   "--source-path", "--expect",
-					      "--on",      "--allow-none",  "--from",   "--inject"};
+	static const char *const options[] = {
+	    "--attach",     "--kernel", "--format",      "--output", "--unwinder",    "--threads", "--follow",
+	    "--color",      "--quiet",  "--verbose",     "--usage",  "--no-seccomp",  "--help",    "--version",
+	    "--max-frames", "--stages", "--interactive", "--keys",   "--source-path", "--expect",  "--on",
+	    "--allow-none", "--from",   "--inject",      "--script", "--tap"};
 	struct buffer said = {0};
 
 	(void)state;
