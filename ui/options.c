@@ -50,7 +50,7 @@ static const struct argp_option option_table[] = {
     {"interactive", 'i', NULL, 0, "Step through PROGRAM and what it forks, on the whole terminal", 4},
     {"keys", KEY_KEYS, "FILE", 0, "With --interactive: type the keys of FILE first", 4},
     {"source-path", KEY_SOURCE_PATH, "DIR[:DIR...]", 0, "With --interactive: look for source files there too", 4},
-    {NULL, 0, NULL, 0, "Checking: what is expected is told to hold, or not, by the exit status:", 6},
+    {NULL, 0, NULL, 0, "Checking: the exit status tells whether what is expected holds:", 6},
     {"expect", 'e', "EXPRESSION", 0, "This must hold for every fork: a Lua expression over its record (repeatable)", 6},
     {"on", KEY_ON, "WHICH", 0,
      "Limits the --expect before it: fork#N, failed, KEY=VALUE (comm=sh), separated by commas", 6},
