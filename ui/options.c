@@ -231,6 +231,8 @@ static void from_check(const struct argp_state *state, const struct options *opt
 			     "--from traces nothing: it goes without PROGRAM, --attach and --gdb");
 	if (options->interactive || options->keys || options->source_path)
 		argp_failure(state, EXIT_FORKTRACE, 0, "--from traces nothing: there is nothing to step through (-i)");
+	if (options->script)
+		argp_failure(state, EXIT_FORKTRACE, 0, "--from traces nothing: it goes without --script (-s)");
 	if (options->tracing || options->guest.given || options->guest.files.count > 0 || options->guest.kallsyms)
 		argp_failure(state, EXIT_FORKTRACE, 0,
 			     "--from traces nothing: it goes without the options that say how (--kernel, --guest..., "

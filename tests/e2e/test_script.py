@@ -511,6 +511,9 @@ class Mistakes(Scripts):
                                 (["-i", "-s", script], "--interactive and --script exclude one another"),
                                 (["-s", script, "-e", "true"], "--expect and --script exclude one another"),
                                 (["-s", script, "--follow=none"], "--script and --follow exclude one another"),
+                                (["-s", script, "--from=x"], "--from traces nothing"),
+                                (["-s", self.write("at('fork', print)", "at.lua"), "--inject=fork:error=EAGAIN"],
+                                 "--inject changes calls of processes that are not held"),
                                 (["-s", script, "-f", "json"], "with --script, --format needs --output=FILE")):
             status, _, stderr = support.run_command([support.FORKTRACE, *words, "true"])
             self.assertEqual(status, 125)
@@ -572,9 +575,14 @@ class Endless(Scripts):
 
 
 class Guest(Scripts):
+    def run_in_guest(self, script, program):
+        words = [support.FORKTRACE, *support.guest_options(), "-s", script, program]
+        status, stdout, stderr = support.run_command(words, timeout=250, env=support.guest_environment())
+        return status, stdout.decode().splitlines(), stderr.decode()
+
     @support.time_limit(300)
     def test_records(self):
-        """Records and output of a guest; its processes cannot be held."""
+        """Records and output of a guest."""
         program = support.built_target("i386", "test_fork")
         script = self.write("""
             on_fork(function(f) is(f.child.ret, 0) is(f.parent.ret, f.child.pid) ok(f.kernel.walk) end)
@@ -582,12 +590,32 @@ class Guest(Scripts):
             on_output(function(line) lines = lines + 1 end)
             on_end(function() ok(lines > 0) end)
             """)
-        words = [support.FORKTRACE, *support.guest_options(), "-s", script, program]
-        status, stdout, stderr = support.run_command(words, timeout=250, env=support.guest_environment())
-        lines = stdout.decode().splitlines()
+        status, lines, stderr = self.run_in_guest(script, program)
         self.assertEqual(self.results(lines), ["TAP version 13", "ok 1", "ok 2", "ok 3", "ok 4", "1..4"], stderr)
         self.assertEqual(status, 0)
         self.assertTrue(any(line.startswith("# expect fork") for line in lines))
+
+    @support.time_limit(300)
+    def test_check_fork(self):
+        """The script of targets/, unchanged."""
+        status, lines, stderr = self.run_in_guest(CHECK_FORK, support.built_target("i386", "test_fork"))
+        self.assertEqual((status, stderr), (0, ""), lines)
+        self.assertEqual(lines[-1], "1..4")
+        self.assertFalse([line for line in lines if "SKIP" in line])
+
+    @support.time_limit(300)
+    def test_kernel(self):
+        """A place in the guest's kernel, and one in a program that is executed later."""
+        script = self.write("""
+            at('kernel_clone', function(t)
+                diag(stack(t:frames()):match('main > .* > kernel_clone$') and 'in the kernel')
+                ok(t:finish() > 0)
+            end)
+            at('main', function(t) diag('main of', t.comm) end)
+            """)
+        status, lines, stderr = self.run_in_guest(script, support.built_target("i386", "test_vfork"))
+        self.assertEqual((status, stderr), (0, ""), lines)
+        self.assertEqual(self.notes(lines), ["main of test_vfork", "in the kernel", "in the kernel", "main of exe"])
 
 
 if __name__ == "__main__":

@@ -94,6 +94,8 @@ void control_guest_execed(struct guest_task *task)
 	if (!known)
 		return;
 
+	known->starting = known->starting || known->control->hold_programs;
+
 	bool shown = known->starting || known->planned || known->to_fork;
 
 	control_abandon(known);

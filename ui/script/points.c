@@ -169,10 +169,8 @@ int points_add(lua_State *lua)
 	const char *what;
 
 	if (tasks->begun && !tasks->control)
-		return luaL_error(lua, tasks->guest
-					   ? "at: the processes of a guest cannot be held by a script"
-					   : "at: the first at() must come before the program starts: processes "
-					     "that need not be held run faster");
+		return luaL_error(lua, "at: the first at() must come before the program starts: processes that need "
+				       "not be held run faster");
 	luaL_argcheck(lua, lua_type(lua, 1) == LUA_TSTRING || lua_isinteger(lua, 1), 1,
 		      "a place is a text (\"fork\", \"test_fork.c:21\", \"main+4\") or an address");
 	luaL_checktype(lua, 2, LUA_TFUNCTION);

@@ -90,13 +90,21 @@ static struct error *watch_signals(struct test_run *run)
 static struct error *create_session(struct test_run *run)
 {
 	const struct options *options = run->options;
+
+	if (options->injections.count && tasks_wanted(run->script.tasks))
+		return error_create(
+		    ERROR_UNSUPPORTED, 0, NULL,
+		    "--inject changes calls of processes that are not held: it goes without at() in the script");
+
 	struct session_options wanted = {
 	    .follow = options->follow,
 	    .threads = options->threads,
 	    .seccomp = options->seccomp,
 	    .signals = true,
 	    .kernel_half = !run_is_guest(run) && options->kernel != KERNEL_NONE,
-	    .control = !run_is_guest(run) && tasks_wanted(run->script.tasks),
+	    .control = !options->guest.stub && tasks_wanted(run->script.tasks),
+	    .injections = options->injections.items,
+	    .injection_count = options->injections.count,
 	    .cache = run->request->cache,
 	    .unwinder = options->unwinder,
 	    .max_frames = options->max_frames,
@@ -106,7 +114,7 @@ static struct error *create_session(struct test_run *run)
 
 	run->session = session_create(&wanted, &sink, &log);
 	run->control = session_control(run->session);
-	return tasks_begin(run->script.tasks, run->control, run_is_guest(run));
+	return tasks_begin(run->script.tasks, run->control);
 }
 
 static struct error *attach(struct test_run *run)

@@ -54,18 +54,17 @@ void tasks_destroy(struct tasks *tasks)
 	free(tasks);
 }
 
-struct error *tasks_begin(struct tasks *tasks, struct control *control, bool guest)
+struct error *tasks_begin(struct tasks *tasks, struct control *control)
 {
 	tasks->begun = true;
 	tasks->control = control;
-	tasks->guest = guest;
 	if (control) {
 		control_listen(control, on_changed, tasks);
 		control_hold_programs(control);
 	} else if (tasks->points.count) {
 		return error_create(ERROR_UNSUPPORTED, 0, NULL,
-				    "at('%s') holds processes, which a script can do on this machine alone: not in a "
-				    "guest (-g, --gdb)",
+				    "at('%s') holds processes, which a script can do on this machine and in a guest of "
+				    "forktrace's own (-g), not in somebody else's (--gdb)",
 				    tasks->points.items[0].what);
 	}
 	return NULL;

@@ -22,8 +22,8 @@ void tasks_destroy(struct tasks *tasks); /* accepts NULL; before lua_close */
 bool tasks_wanted(const struct tasks *tasks);
 
 /* The tasks are those of `control` from now on; NULL: there is no way to hold any, which the first at() says, or this
- * where there was one already. `guest`: they are in a guest. */
-struct error *tasks_begin(struct tasks *tasks, struct control *control, bool guest);
+ * where there was one already. */
+struct error *tasks_begin(struct tasks *tasks, struct control *control);
 
 /* After each session_dispatch: deals with what has happened. *any: there was something. An error is the script's, as in
  * script.h. */

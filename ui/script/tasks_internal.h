@@ -61,7 +61,7 @@ enum { POINT_LOADER = SIZE_MAX };
 struct tasks {
 	lua_State *lua;
 	struct control *control; /* NULL: not yet, or never */
-	bool begun, guest;
+	bool begun;
 	VECTOR(struct known_task) known; /* item n is of the task n + 1 */
 	VECTOR(struct point) points;
 	VECTOR(struct site) sites;
