@@ -157,6 +157,7 @@ class Examples(unittest.TestCase):
         self.environment = support.environment(PATH=f"{binaries}:{os.environ['PATH']}", TERM="xterm",
                                                XDG_CACHE_HOME=str(support.BUILD / "cache"))
         (self.directory / "Makefile").write_text(MAKEFILE)
+        shutil.copy(support.ROOT / "targets/check_fork.lua", self.directory / "check.lua")
         self.link("x86_64")
         shutil.copy(support.target("x86_64", "test_loop"), self.directory / "server")
 

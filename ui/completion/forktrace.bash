@@ -30,8 +30,10 @@ _forktrace_options='
 --on=
 --output=
 --quiet
+--script=
 --source-path=
 --stages
+--tap=
 --threads
 --unwinder=
 --usage
@@ -47,13 +49,14 @@ _forktrace_options='
 -o
 -p
 -q
+-s
 -v
 '
 
 # Does this word take the next one for its value?
 _forktrace_takes_next() {
 	case $1 in
-	-[efkop]) return 0 ;;
+	-[efkops]) return 0 ;;
 	--*) [[ $_forktrace_options == *$'\n'"$1="$'\n'* ]] ;;
 	*) return 1 ;;
 	esac
@@ -107,7 +110,7 @@ _forktrace_value() {
 	--kernel | -k) _forktrace_offer "$2" auto live guest none ;;
 	--follow) _forktrace_offer "$2" all first none ;;
 	--unwinder) _forktrace_offer "$2" auto libdw libunwind frame-pointer ;;
-	--format | -f) _forktrace_offer "$2" text json tree dot perfetto ;;
+	--format | -f) _forktrace_offer "$2" text json tree dot html perfetto ;;
 	--color) _forktrace_offer "$2" auto always never ;;
 	--inject) _forktrace_inject "$2" ;;
 	--on) _forktrace_offer_part "$2" , fork# failed kind= comm= child.comm= parent.comm= ;;
@@ -126,7 +129,7 @@ _forktrace_value() {
 			_filedir
 		fi
 		;;
-	--from | --output | -o | --keys | --kallsyms | --guest-kernel | --guest-debug-info | --guest-file) _filedir ;;
+	--from | --output | -o | --script | -s | --tap | --keys | --kallsyms | --guest-kernel | --guest-debug-info | --guest-file) _filedir ;;
 	*) return 1 ;;
 	esac
 }

@@ -1,9 +1,9 @@
 # fish completion for forktrace(1), installed as fish/vendor_completions.d/forktrace.fish.
 
 # Options whose value may be the next word. (A short one first: see __fish_complete_subcommand.)
-set -g __forktrace_valued -p -k -f -o -e --attach --kernel --follow --inject --unwinder --max-frames --format --output \
+set -g __forktrace_valued -p -k -f -o -e -s --attach --kernel --follow --inject --unwinder --max-frames --format --output \
     --color --keys --source-path --guest-kernel --guest-cpu --guest-memory --guest-append --guest-debug-info \
-    --guest-file --gdb --kallsyms --from --expect --on
+    --guest-file --gdb --kallsyms --from --expect --on --script --tap
 
 # Is the word that is typed neither PROGRAM nor behind it?
 function __forktrace_own_option
@@ -56,10 +56,12 @@ complete -c forktrace -n __forktrace_own_option -l no-seccomp -d 'Stop on every 
 complete -c forktrace -n __forktrace_own_option -l inject -x -a '(__forktrace_inject)' -d 'Let calls of the fork family fail or wait'
 complete -c forktrace -n __forktrace_own_option -l unwinder -x -a 'auto libdw libunwind frame-pointer' -d 'How user stacks are unwound'
 complete -c forktrace -n __forktrace_own_option -l max-frames -x -a '16 64 256 1024 65536' -d 'Frames a stack at most'
-complete -c forktrace -n __forktrace_own_option -s f -l format -x -a 'text json tree dot perfetto' -d 'Format of the report'
+complete -c forktrace -n __forktrace_own_option -s f -l format -x -a 'text json tree dot html perfetto' -d 'Format of the report'
 complete -c forktrace -n __forktrace_own_option -s o -l output -r -F -d 'Write the report to a file'
 complete -c forktrace -n __forktrace_own_option -l color -x -a 'auto always never' -d Colours
 complete -c forktrace -n __forktrace_own_option -l from -r -F -d 'Report a saved report instead of tracing'
+complete -c forktrace -n __forktrace_own_option -s s -l script -r -F -d 'Test with a Lua script'
+complete -c forktrace -n __forktrace_own_option -l tap -r -F -d 'Write the results of the script to a file'
 complete -c forktrace -n __forktrace_own_option -s e -l expect -x -d 'This must hold for every fork'
 complete -c forktrace -n __forktrace_own_option -l on -x -a '(__fish_complete_list , __forktrace_on)' -d 'Limits the expectation before it'
 complete -c forktrace -n __forktrace_own_option -l allow-none -d 'An expectation that no fork matched is no failure'

@@ -6,7 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "ui/report/json.h"
+#include "ui/report/json_event.h"
 
 static void on_event(void *context, const struct event *event)
 {
