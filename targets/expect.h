@@ -101,11 +101,18 @@ static inline void *shared_memory(size_t size)
 	return memory;
 }
 
+/* For alarm. On a slow machine everything may take as many times as long as the tests say there. */
+static inline unsigned expect_patience(unsigned seconds)
+{
+	const char *factor = getenv("FORKTRACE_TEST_PATIENCE");
+	return factor ? seconds * (unsigned)atoi(factor) : seconds;
+}
+
 /* The first call of every program. One that hangs is ended by SIGALRM. */
 static inline void expect_begin(void)
 {
 	expect_totals = shared_memory(sizeof(*expect_totals));
-	alarm(EXPECT_LIFETIME_S);
+	alarm(expect_patience(EXPECT_LIFETIME_S));
 }
 
 #define CHECK(condition) check((condition), #condition, __FILE__, __LINE__)
@@ -133,7 +140,7 @@ static inline int expect_end(void)
 /* Replaces the limit on the program's lifetime by one for `count` forks under a slow tracer. */
 static inline void expect_long_life(long count)
 {
-	alarm(EXPECT_LIFETIME_S + (unsigned)(count / SLOW_FORKS_PER_S));
+	alarm(expect_patience(EXPECT_LIFETIME_S + (unsigned)(count / SLOW_FORKS_PER_S)));
 }
 
 /* For forks that are too many to be told one by one, or told by a program that this one became. */

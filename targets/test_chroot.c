@@ -101,7 +101,7 @@ static KEEP_FRAME int run_inside(void)
 {
 	char byte = 0;
 	expect_begin();
-	alarm(CHILD_LIFETIME_S);
+	alarm(expect_patience(CHILD_LIFETIME_S));
 	CHECK(write(TALK_FD, &byte, 1) == 1);
 	CHECK(read(TALK_FD, &byte, 1) == 1);
 	struct seen *seen = seen_new(1);
@@ -115,7 +115,7 @@ static _Noreturn void enter(int talk)
 {
 	static char name[] = "program", argument[] = "inside";
 	static char *const arguments[] = {name, argument, NULL}, *const environment[] = {library_path, NULL};
-	alarm(CHILD_LIFETIME_S);
+	alarm(expect_patience(CHILD_LIFETIME_S));
 	if (geteuid() != 0)
 		CHECK(unshare(CLONE_NEWUSER) == 0);
 	CHECK(dup2(talk, TALK_FD) == TALK_FD);

@@ -25,7 +25,7 @@ static KEEP_FRAME void serve_request(void)
 	expect_libc_fork(pid, seen, "fork_once,serve_request,main");
 	expect_reap(pid);
 	munmap(seen, sizeof(*seen));
-	alarm(EXPECT_LIFETIME_S);
+	alarm(expect_patience(EXPECT_LIFETIME_S));
 }
 
 static void *idle_thread(void *argument)

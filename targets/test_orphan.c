@@ -25,7 +25,7 @@ static KEEP_FRAME pid_t fork_child(struct seen *seen)
 static void await_adoption(pid_t parent)
 {
 	const struct timespec pause = {.tv_nsec = 1000 * 1000};
-	alarm(LIFETIME_S);
+	alarm(expect_patience(LIFETIME_S));
 	while (getppid() == parent)
 		nanosleep(&pause, NULL);
 }
@@ -53,7 +53,7 @@ static KEEP_FRAME void make_daemon(struct family *family, int pipe_end)
 		family->youngest_pid = pid;
 		_exit(MIDDLE_STATUS);
 	}
-	alarm(LIFETIME_S);
+	alarm(expect_patience(LIFETIME_S));
 	int null = open("/dev/null", O_RDWR);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		dup2(null, fd);

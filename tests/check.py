@@ -4,6 +4,8 @@
 One line a test; the details of those that fail; a last line `N passed, N failed, N skipped`. Exit status 1 when
 anything failed or nothing ran. A unit program and a class of end-to-end tests are jobs that run side by side; a class
 runs in a process of its own (this file with --worker), so that a test that crashes or hangs costs only itself.
+
+What this machine lacks the kernel or the processor for is run in an emulated one (tests/vm/left.py): --vm says how much.
 """
 
 import argparse
@@ -26,6 +28,9 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 E2E = ROOT / "tests" / "e2e"
+sys.path.insert(0, str(ROOT / "tests" / "vm"))
+
+import left  # noqa: E402 (needs the path)
 
 PATIENCE = int(os.environ.get("FORKTRACE_TEST_PATIENCE", 1))  # as in tests/e2e/support.py
 TIME_LIMIT_S = 60  # of one end-to-end test and of one unit program; support.time_limit declares another one
@@ -44,14 +49,19 @@ class Results:
     def __init__(self):
         self.counts = dict.fromkeys(self.MARKS, 0)
         self.failures = []
-        self.narrowed = collections.Counter()  # why tests ran for one ABI alone: how many
+        self.narrowed = {}  # tests that ran for one ABI alone: why
+        self.left = {}  # tests that this machine cannot run: why
+        self.keep_left = False  # they wait for another machine; else they are skipped
         self.lock = threading.Lock()
 
     def add(self, name, outcome, details="", seconds=None, narrowed=None):
         with self.lock:
-            self.counts[outcome] += 1
             if narrowed and outcome != "skipped":
-                self.narrowed[narrowed] += 1
+                self.narrowed[name] = narrowed
+            if self.keep_left and outcome == "skipped" and left.is_left(details):
+                self.left[name] = details
+                return
+            self.counts[outcome] += 1
             line = f"{self.MARKS[outcome]} {name}"
             if seconds is not None and seconds >= 0.1:
                 line += f" ({seconds:.1f} s)"
@@ -68,10 +78,28 @@ class Results:
             print("failed:")
             for name in self.failures:
                 print(f"  {name}")
-        for reason, number in self.narrowed.items():
+        for reason, number in collections.Counter(self.narrowed.values()).items():
             print(f"note: {reason}: {number} {'tests' if number != 1 else 'test'} ran for x86_64 alone")
         print(", ".join(f"{number} {word}" for word, number in self.counts.items()), flush=True)
         return 1 if self.counts["failed"] or not sum(self.counts.values()) else 0
+
+
+class Messages:
+    """Instead of Results: each result as a JSON line, for the check.py of another machine; of the tests `wanted` and
+    those that fail."""
+
+    def __init__(self, wanted):
+        self.wanted = wanted
+        self.failures = []
+
+    def add(self, name, outcome, details="", seconds=None, narrowed=None):
+        if name in self.wanted or outcome == "failed":
+            fields = {"name": name, "outcome": outcome, "details": details, "seconds": seconds, "narrowed": narrowed}
+            sys.stdout.write(json.dumps(fields) + "\n")
+            sys.stdout.flush()
+
+    def finish(self):
+        return 0
 
 
 def shorten(text):
@@ -382,21 +410,18 @@ def parse_arguments():
     parser.add_argument("-k", dest="pattern", default="", help="only tests whose name contains PATTERN")
     parser.add_argument("-j", dest="jobs", type=int, default=2, help="jobs side by side (default: %(default)s)")
     parser.add_argument("--list", action="store_true", help="list the tests and end")
+    parser.add_argument("--vm", choices=left.EXTENTS, default="none",
+                        help="what of the tests that this machine cannot run is run in an emulated one: none, the core, "
+                        "all; only: all that the last run left, and nothing here (default: %(default)s)")
+    parser.add_argument("--names", help=argparse.SUPPRESS)  # a file: the tests to run, whose results go out as messages
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--channel", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("names", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("tests", nargs="*", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def main():
-    arguments = parse_arguments()
-    if arguments.worker:
-        return worker(arguments.worker, arguments.names, arguments.channel)
-    if arguments.names:
-        sys.exit("check.py: it takes no arguments but options: name tests with -k")
-    # A shell without job control starts what runs in the background with SIGINT ignored: programs under test inherit it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+def set_environment(arguments):
+    """What the tests find in it; returns where the programs are."""
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     sys.dont_write_bytecode = True
     binaries = (ROOT / arguments.bin).resolve()
@@ -405,24 +430,40 @@ def main():
     kernel = (ROOT / arguments.build / "cache/forktrace/guest/vmlinuz").resolve()
     if kernel.exists():
         os.environ.setdefault("FORKTRACE_GUEST_KERNEL", str(kernel))
-    results = Results()
+    return binaries
 
+
+def choose_units(binaries, pattern, wanted):
+    """The unit programs with a test that is wanted; None: all."""
     units = [binaries / "unit" / path.stem for path in sorted((ROOT / "tests" / "unit").glob("*_test.c"))]
-    units = [path for path in units if arguments.pattern in f"unit.{path.name}"]
-    classes = {job: [name for name in names if arguments.pattern in f"{job}.{name}"]
-               for job, names in find_classes(results).items()}
-    classes = {job: names for job, names in classes.items() if names}
-    if arguments.list:
-        for path in units:
-            print(f"unit.{path.name}")
-        for job, names in classes.items():
-            for name in names:
-                print(f"{job}.{name}")
-        return results.finish() if results.failures else 0
+    if wanted is not None:
+        return [path for path in units if any(name.startswith(f"unit.{path.name}.") for name in wanted)]
+    return [path for path in units if pattern in f"unit.{path.name}"]
 
-    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, arguments.jobs)) as pool:
+
+def choose_classes(results, pattern, wanted):
+    """[("module.Class", [test method, ...])]; those wanted for another machine in small parts, which keep it busy."""
+    chosen = []
+    for job, names in find_classes(results).items():
+        names = [name for name in names if pattern in f"{job}.{name}" and (wanted is None or f"{job}.{name}" in wanted)]
+        size = len(names) if wanted is None else left.PART
+        chosen += [(job, names[at:at + size]) for at in range(0, len(names), max(1, size))]
+    return chosen
+
+
+def list_tests(units, classes, results):
+    for path in units:
+        print(f"unit.{path.name}")
+    for job, names in classes:
+        for name in names:
+            print(f"{job}.{name}")
+    return results.finish() if results.failures else 0
+
+
+def run_jobs(units, classes, results, jobs):
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         futures = [pool.submit(run_unit, path, results) for path in units]
-        futures += [pool.submit(run_class, job, names, results) for job, names in classes.items()]
+        futures += [pool.submit(run_class, job, names, results) for job, names in classes]
         try:
             for future in futures:
                 future.result()
@@ -431,6 +472,28 @@ def main():
             RUNNING.interrupt()
             print("interrupted", flush=True)
             os._exit(130)
+
+
+def main():
+    arguments = parse_arguments()
+    if arguments.worker:
+        return worker(arguments.worker, arguments.tests, arguments.channel)
+    if arguments.tests:
+        sys.exit("check.py: it takes no arguments but options: name tests with -k")
+    # A shell without job control starts what runs in the background with SIGINT ignored: programs under test inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    binaries = set_environment(arguments)
+    wanted = None if arguments.names is None else set(json.loads(pathlib.Path(arguments.names).read_text()))
+    results = Results() if wanted is None else Messages(wanted)
+    visit = left.Visit(results, arguments)
+    if not visit.known():
+        units = choose_units(binaries, arguments.pattern, wanted)
+        classes = choose_classes(results, arguments.pattern, wanted)
+        if arguments.list:
+            return list_tests(units, classes, results)
+        run_jobs(units, classes, results, arguments.jobs)
+    visit.run()
     return results.finish()
 
 

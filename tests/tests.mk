@@ -3,9 +3,11 @@
 #   make check          installs what they need, builds, runs them all
 #                       (TESTS=test_stacks: those whose name contains it; SAN=1: with address and undefined sanitizers)
 #   make check-run      the same without installing
+#   make check-vm       runs in an emulated machine what the last `make check` left out because this machine's kernel runs
+#                       no 32-bit programs, or its processor has no debug registers
 #   make unit           builds the unit tests: each a program, build/bin/unit/NAME_test, and what they step through
 
-.PHONY: check check-kernels check-run unit step-targets
+.PHONY: check check-kernels check-run check-vm unit step-targets vm
 
 # A make of its own: what pkg-config says is read when it starts, after the installation.
 check:
@@ -111,10 +113,29 @@ $(BIN)/unwind_compare_i386: $(I386_OBJECTS)/tests/e2e/unwind_compare.o $(I386_OB
 
 -include $(COMPARE_I386_OBJECTS:.o=.d) $(OBJECTS)/tests/e2e/unwind_compare.d
 
+VM_INIT := $(BUILD)/tests/vm/init
+
 # --- running ----------------------------------------------------------------------------------------------------------
 
-check-run: all unit $(COMPARE_TOOLS)
-	@CC='$(CC)' tests/check.py --bin $(BIN) --build $(BUILD) $(if $(TESTS),-k '$(TESTS)')
+# What runs in the emulated machine: without sanitizers, which there take hours.
+VM_EXTENT := $(if $(filter 1,$(SAN)),none,core)
+CHECK = CC='$(CC)' tests/check.py --bin $(BIN) --build $(BUILD) $(if $(TESTS),-k '$(TESTS)')
+
+check-run: all unit $(COMPARE_TOOLS) $(VM_INIT)
+	@$(CHECK) --vm=$(VM_EXTENT)
+
+check-vm: all unit $(COMPARE_TOOLS) vm
+	@$(CHECK) --vm=only
+
+# --- the emulated machine ---------------------------------------------------------------------------------------------
+
+# Its process 1, which needs nothing of the machine.
+$(VM_INIT): tests/vm/init.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -O2 -static -o $@ $<
+
+vm: $(VM_INIT)
+	@tests/vm/kernel.py
 
 # --- bench: speed beside the peers, as ratios in one run; BENCH_FLAGS=--quick for a few rounds, --help for more --------
 

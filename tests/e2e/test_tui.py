@@ -77,34 +77,39 @@ def state_of(pid):
     return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
 
 
+RETURN_REGISTER = {"i386": "eax", "x86_64": "rax"}
+WRAPPERS = {"i386": ("__kernel_vsyscall", "_Fork", "fork"), "x86_64": ("_Fork", "fork")}  # what stands on spawn_child
+BORDER = {"i386": "user / kernel: (sysenter|int80|syscall)", "x86_64": "user / kernel: syscall"}
+
+
 class Stepper(unittest.TestCase):
-    def fork_story(self, columns, rows):
+    def fork_story(self, abi, columns, rows):
         """Both sides of a fork, each stepped up to main by itself, by keys alone."""
-        program = support.target("x86_64", "test_fork")
-        with Terminal(stepper([program]), columns, rows) as terminal:
+        register = RETURN_REGISTER[abi]
+        with Terminal(stepper([support.target(abi, "test_fork")]), columns, rows) as terminal:
             terminal.wait("at the start")
             screen = terminal.wait("> main +test_fork.c:17")
             self.assertIn("s step  n next", screen)
 
             terminal.type("F")
             terminal.wait(r"parent (\d+)  fork returned (\d+)")
-            screen = terminal.wait(r"child (\d+)  fork returned 0.*user / kernel: syscall")
+            screen = terminal.wait(rf"child (\d+)  fork returned 0.*{BORDER[abi]}")
             parent, child = re.search(r"parent (\d+) +fork returned (\d+)", screen).groups()
             self.assertRegex(screen, rf"child {child} ")
             self.assertEqual(len(re.findall(r"spawn_child +test_fork.c:8", screen)), 2)
 
-            for frame in ("__libc_fork|fork", "spawn_child"):  # out of _Fork, out of fork
+            for _ in WRAPPERS[abi]:
                 terminal.type("f")
                 terminal.wait(rf"1: process {parent} .*stepped")
             terminal.wait("code  spawn_child")
-            self.assertRegex(terminal.wait(r"rax [0-9a-f]+"), rf"rax {int(child):x} ")
+            self.assertRegex(terminal.wait(rf"{register} [0-9a-f]+"), rf"{register} {int(child):x} ")
 
             terminal.type("Tab")
             terminal.wait(rf"^ ?2: process {child} ")
-            terminal.type("f")
-            terminal.wait(rf"2: process {child} .*stepped")
-            terminal.type("f")
-            screen = terminal.wait("code  spawn_child.*rax 0 ")
+            for _ in WRAPPERS[abi]:
+                terminal.type("f")
+                terminal.wait(rf"2: process {child} .*stepped")
+            screen = terminal.wait(f"code  spawn_child.*{register} 0 ")
             self.assertRegex(screen, rf"parent {parent}  fork={child}")
 
             terminal.type("C")
@@ -116,10 +121,12 @@ class Stepper(unittest.TestCase):
             self.assertEqual(terminal.settings("before"), terminal.settings("after"))
 
     def test_fork_at_80x24(self):
-        self.fork_story(80, 24)
+        for abi in support.runnable_abis():
+            self.fork_story(abi, 80, 24)
 
     def test_fork_at_132x43(self):
-        self.fork_story(132, 43)
+        for abi in support.runnable_abis():
+            self.fork_story(abi, 132, 43)
 
     def test_the_same_screen_each_time(self):
         """A screen depends on nothing but what it shows."""

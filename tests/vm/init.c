@@ -1,5 +1,5 @@
-/* Process 1 of the machine that tests/vm/run starts: makes the host's files the root, writable in memory alone, runs the
- * command there and hands on what it prints and how it ends.
+/* Process 1 of the machine that tests/vm/run starts: makes the host's files the root, writable in memory alone, runs
+ * the command there and hands on what it prints and how it ends.
  *
  * The initramfs holds this program, /modules (NAME of each in the order of loading, a line each; the files beside it),
  * and /command, /environment (words, each ended by a NUL) and /places. What goes out through the virtio port is a
@@ -160,19 +160,18 @@ static void open_port(void)
 	must(port >= 0, PORT);
 }
 
-/* The host's files at /host; over them, at /root, what is written here; then the file systems of a machine of its own. /tmp
- * is empty but for the directory `shown`, unless that is NULL. */
+/* The host's files at /host; over them, at /root, what is written here; then the file systems of a machine of its own.
+ * /tmp is empty but for the directory `shown`, unless that is NULL. */
 static void make_root(const char *shown)
 {
 	char inside[4096], outside[4096];
 
-	mount_at("host", "/host", "9p", MS_RDONLY,
-	    "trans=virtio,version=9p2000.L,cache=loose,msize=512000,posixacl");
+	mount_at("host", "/host", "9p", MS_RDONLY, "trans=virtio,version=9p2000.L,cache=loose,msize=512000,posixacl");
 	mount_at("tmpfs", "/memory", "tmpfs", 0, "mode=755,size=80%");
 	make_directories("/memory/upper");
 	make_directories("/memory/work");
 	mount_at("overlay", "/root", "overlay", 0,
-	    "lowerdir=/host,upperdir=/memory/upper,workdir=/memory/work,xino=on");
+		 "lowerdir=/host,upperdir=/memory/upper,workdir=/memory/work,xino=on");
 	mount_at("/root", "/plain", NULL, MS_BIND, NULL);
 	mount_at("proc", "/root/proc", "proc", 0, NULL);
 	mount_at("sysfs", "/root/sys", "sysfs", 0, NULL);
@@ -207,7 +206,7 @@ static void raise_loopback(void)
 	close(fd);
 }
 
-static pid_t start(char *const *command, char *const *environment, const char *directory, int pipes[][2])
+static pid_t start(char *const *command, char **environment, const char *directory, int pipes[][2])
 {
 	pid_t pid = fork();
 	sigset_t none;
@@ -220,7 +219,7 @@ static pid_t start(char *const *command, char *const *environment, const char *d
 	dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
 	for (int i = 0; i < OUTPUTS; i++)
 		dup2(pipes[i][1], i + 1);
-	environ = (char **)environment;
+	environ = environment;
 	if (!chdir(directory))
 		execvp(command[0], command);
 	dprintf(2, "init: %s in %s: %s\n", command[0], directory, strerror(errno));

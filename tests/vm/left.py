@@ -1,0 +1,102 @@
+"""The tests that this machine cannot run, for its kernel or its processor, are run in the emulated one (vm.py).
+
+A test is left when it was skipped for such a reason (LACKS), or ran for x86_64 alone. What the last whole run left is
+kept in build/tests/vm/left.json, for `make check-vm`.
+"""
+
+import json
+import os
+import pathlib
+import re
+import sys
+
+import vm
+
+EXTENTS = ("none", "core", "all", "only")
+LACKS = re.compile(r"\bthis (kernel|machine's processor) (runs|has) no ")
+PART = 6  # tests of a class that one process runs there
+PATIENCE = 8  # what all limits are multiplied by
+
+# The core: what `make check` itself runs there. Each way into the kernel, each kind of fork, the stacks against gdb's,
+# both unwinders, stepping, and what there is of the processor's breakpoints.
+CORE = re.compile(r"")
+
+
+def is_left(reason):
+    """Was the test skipped because this machine is what it is?"""
+    return bool(LACKS.search(reason))
+
+
+def environment():
+    """Of the tests there."""
+    return {**os.environ, "FORKTRACE_TEST_PATIENCE": str(PATIENCE)}
+
+
+class Visit:
+    """What is left of a run of check.py's, and its run there. `results`, `arguments`: check.py's."""
+
+    def __init__(self, results, arguments):
+        self.results = results
+        self.extent = arguments.vm
+        self.arguments = arguments
+        self.record = vm.ROOT / arguments.build / "tests/vm/left.json"
+        self.names = self.record.with_name("wanted.json")
+        self.missing = set()  # those whose result is still to come
+        self.text = b""
+        results.keep_left = self.extent != "none"
+
+    def known(self):
+        """Is there no need to run anything here?"""
+        return self.extent == "only" and self.record.exists()
+
+    def left(self):
+        """{test: why it was left}."""
+        if self.known():
+            return json.loads(self.record.read_text())
+        found = {**self.results.left, **self.results.narrowed}
+        if not self.arguments.pattern:
+            self.record.parent.mkdir(parents=True, exist_ok=True)
+            self.record.write_text(json.dumps(found, indent=1))
+        return found
+
+    def run(self):
+        """Runs what is wanted of them, and tells of the others that they are skipped."""
+        if self.extent == "none":
+            return
+        tests = {name: reason for name, reason in self.left().items() if self.arguments.pattern in name}
+        lacking = vm.missing(self.arguments.build)
+        wanted = [name for name in tests if not lacking and (self.extent != "core" or CORE.search(name))]
+        why = lacking or "make check-vm runs it in an emulated machine"
+        self.results.keep_left = False
+        for name in self.results.left.keys() - set(wanted):
+            self.results.add(name, "skipped", f"{tests[name]}; {why}")
+        if wanted:
+            self.visit(wanted)
+
+    def visit(self, wanted):
+        self.names.write_text(json.dumps(wanted))
+        self.missing = set(wanted)
+        for name in wanted:
+            self.results.narrowed.pop(name, None)
+        command = [sys.executable, "tests/check.py", f"--bin={self.arguments.bin}", f"--build={self.arguments.build}",
+                   f"--names={self.names}", f"-j{vm.CPUS}"]
+        try:
+            status = vm.run(command, self.take, self.take_error, environment=environment(), directory=vm.ROOT,
+                            build=self.arguments.build)
+            why = f"the emulated machine's tests ended before it: exit status {status}"
+        except vm.MachineError as error:
+            why = str(error)
+        for name in sorted(self.missing):
+            self.results.add(f"vm.{name}", "failed", why)
+
+    def take(self, data):
+        """Results, as they come."""
+        *lines, self.text = (self.text + data).split(b"\n")
+        for line in lines:
+            fields = json.loads(line)
+            self.missing.discard(fields["name"])
+            self.results.add(f"vm.{fields.pop('name')}", **fields)
+
+    def take_error(self, data):
+        sys.stderr.buffer.write(data)
+        sys.stderr.flush()
