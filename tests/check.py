@@ -202,12 +202,15 @@ def unit_outcomes(name, output, errors, status):
         yield name, "failed", f"{status}, though no test failed\n{output}{errors}"
 
 
-def run_unit(program, results):
+def run_unit(program, results, only=None):
+    """only: the test that is wanted, by its name; a program that takes long then runs no other."""
     name = f"unit.{program.name}"
     if not program.exists():
         results.add(name, "failed", f"{program} was not built")
         return
     environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
+    if only:
+        environment["FORKTRACE_TEST_FILTER"] = only
     process = RUNNING.start([program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     try:
         output, errors = process.communicate(timeout=TIME_LIMIT_S * PATIENCE)
@@ -434,11 +437,16 @@ def set_environment(arguments):
 
 
 def choose_units(binaries, pattern, wanted):
-    """The unit programs with a test that is wanted; None: all."""
+    """[(program, the one test that is wanted or None)]; wanted is None: all programs."""
     units = [binaries / "unit" / path.stem for path in sorted((ROOT / "tests" / "unit").glob("*_test.c"))]
-    if wanted is not None:
-        return [path for path in units if any(name.startswith(f"unit.{path.name}.") for name in wanted)]
-    return [path for path in units if pattern in f"unit.{path.name}"]
+    if wanted is None:
+        return [(path, None) for path in units if pattern in f"unit.{path.name}"]
+    chosen = []
+    for path in units:
+        tests = [name.rsplit(".", 1)[1] for name in wanted if name.startswith(f"unit.{path.name}.")]
+        if tests:
+            chosen.append((path, tests[0] if len(tests) == 1 else None))
+    return chosen
 
 
 def choose_classes(results, pattern, wanted):
@@ -452,7 +460,7 @@ def choose_classes(results, pattern, wanted):
 
 
 def list_tests(units, classes, results):
-    for path in units:
+    for path, _ in units:
         print(f"unit.{path.name}")
     for job, names in classes:
         for name in names:
@@ -462,7 +470,7 @@ def list_tests(units, classes, results):
 
 def run_jobs(units, classes, results, jobs):
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        futures = [pool.submit(run_unit, path, results) for path in units]
+        futures = [pool.submit(run_unit, path, results, only) for path, only in units]
         futures += [pool.submit(run_class, job, names, results) for job, names in classes]
         try:
             for future in futures:

@@ -1,5 +1,6 @@
 """The stepper, forktrace -i, in a real terminal: tmux types the keys and shows what is on the screen."""
 
+import itertools
 import os
 import pathlib
 import re
@@ -9,7 +10,22 @@ import subprocess
 import tempfile
 import unittest
 
+import live_support
 import support
+
+# Becomes the program that its argument names.
+EXEC = r"""
+#include <unistd.h>
+__attribute__((noinline)) static int exec_it(char **command)
+{
+	return execv(command[0], command);
+}
+int main(int count, char **arguments)
+{
+	(void)count;
+	return exec_it(arguments + 1);
+}
+"""
 
 
 class Terminal:
@@ -246,7 +262,11 @@ class Stepper(unittest.TestCase):
             terminal.wait("^status 0")
 
     def test_attached_lives_on(self):
-        with support.Program([support.target("x86_64", "test_loop")]) as program:
+        for abi in support.runnable_abis():
+            self.check_attached_lives_on(abi)
+
+    def check_attached_lives_on(self, abi):
+        with support.Program([support.target(abi, "test_loop")]) as program:
             self.assertEqual(program.read_line(), b"ready")
             with Terminal(shlex.join([support.FORKTRACE, "-i", "-p", str(program.pid)])) as terminal:
                 terminal.wait("interrupted")
@@ -273,6 +293,104 @@ class Stepper(unittest.TestCase):
             self.assertIn(b"expect fork", program.read_line())
 
 
+# Says `ready`, then counts each byte that it reads, and says the count.
+COUNTER = r"""
+#include <stdio.h>
+#include <unistd.h>
+int counter;
+__attribute__((noinline)) static void count(void)
+{
+	counter++;
+}
+int main(void)
+{
+	char byte;
+	for (puts("ready"); fflush(stdout) == 0 && read(0, &byte, 1) == 1; printf("%d\n", counter))
+		count();
+	return 0;
+}
+"""
+
+
+class Hardware(unittest.TestCase):
+    """Breakpoints of the processor, in a program that was attached to."""
+
+    def attach(self, abi):
+        """A terminal with a stepper on a program that waits for input."""
+        program = self.enterContext(support.Program([live_support.compile_program(COUNTER, abi)]))
+        self.assertEqual(program.read_line(), b"ready")
+        terminal = self.enterContext(Terminal(shlex.join([support.FORKTRACE, "-i", "-p", str(program.pid)])))
+        terminal.wait("interrupted")
+        return program, terminal
+
+    def set_point(self, terminal, *keys, wanted):
+        """Skips the test where the processor has none."""
+        terminal.type(*keys, "Enter")
+        screen = terminal.wait(f"{wanted}|no debug registers")
+        if "no debug registers" in screen:
+            self.skipTest("this machine's processor has no debug registers that work")
+        terminal.type("c")
+        terminal.wait(r"1: process \d+ .*runs")
+
+    def check_lives_on(self, program, terminal, *keys):
+        """The point is still set when forktrace ends: nothing of it stays in the program."""
+        if keys:
+            terminal.type(*keys)
+            terminal.wait("^status 0")
+        else:
+            os.kill(support.tracer_of(program.pid), signal.SIGKILL)
+            terminal.wait("status 137")
+        support.wait_until(lambda: support.tracer_of(program.pid) == 0, "it is let go")
+        for count in range(2, 5):
+            program.write(b"x")
+            self.assertEqual(program.read_line(), str(count).encode())
+        self.assertEqual(program.finish(), 0)
+
+    def check_breakpoint(self, abi, *keys):
+        program, terminal = self.attach(abi)
+        self.set_point(terminal, "b", "count", wanted="breakpoint 1 at count")
+        program.write(b"x")
+        terminal.wait("at breakpoint 1, in count")
+        terminal.type("c")
+        self.assertEqual(program.read_line(), b"1")
+        terminal.wait(r"1: process \d+ .*runs")
+        self.check_lives_on(program, terminal, *keys)
+
+    def check_watchpoint(self, abi, *keys):
+        program, terminal = self.attach(abi)
+        self.set_point(terminal, "W", "counter/4", wanted="watchpoint 1: 4 bytes")
+        program.write(b"x")
+        terminal.wait("watchpoint 1 changed, in count")
+        terminal.type("c")
+        self.assertEqual(program.read_line(), b"1")
+        terminal.wait(r"1: process \d+ .*runs")
+        self.check_lives_on(program, terminal, *keys)
+
+    def test_breakpoint_i386(self):
+        self.check_breakpoint("i386", "q", "d")
+
+    def test_breakpoint_x86_64(self):
+        self.check_breakpoint("x86_64", "q", "d")
+
+    def test_watchpoint_i386(self):
+        self.check_watchpoint("i386", "q", "d")
+
+    def test_watchpoint_x86_64(self):
+        self.check_watchpoint("x86_64", "q", "d")
+
+    def test_breakpoint_of_a_killed_forktrace_i386(self):
+        self.check_breakpoint("i386")
+
+    def test_breakpoint_of_a_killed_forktrace_x86_64(self):
+        self.check_breakpoint("x86_64")
+
+    def test_watchpoint_of_a_killed_forktrace_i386(self):
+        self.check_watchpoint("i386")
+
+    def test_watchpoint_of_a_killed_forktrace_x86_64(self):
+        self.check_watchpoint("x86_64")
+
+
 class Scripted(unittest.TestCase):
     """Keys from a file, without a terminal."""
 
@@ -287,7 +405,11 @@ class Scripted(unittest.TestCase):
             return status, screen.read_text() if screen.exists() else "", stderr.decode()
 
     def test_stripped_static_program_begins_at_its_entry(self):
-        program = support.target("x86_64", "test_fork", "static")
+        for abi in support.runnable_abis():
+            self.check_begin_of_stripped(abi)
+
+    def check_begin_of_stripped(self, abi):
+        program = support.target(abi, "test_fork", "static")
         with tempfile.TemporaryDirectory() as folder:
             stripped = f"{folder}/stripped"
             self.assertEqual(support.run_command(["strip", "-o", stripped, program])[0], 0)
@@ -321,10 +443,12 @@ class Scripted(unittest.TestCase):
         self.assertRegex(screen, "fork returned")
 
     def test_crash_is_held_before_the_signal(self):
-        with tempfile.TemporaryDirectory() as folder:
-            program = support.compile_c(folder, "int main(void) { *(volatile int *)0 = 1; }", "x86_64")
-            status, screen, stderr = self.play([program], ":wait stop", "c", ":wait stop", ":screen SCREEN", "c",
-                                               ":wait end")
+        for abi in support.runnable_abis():
+            self.check_crash(live_support.compile_program("int main(void) { *(volatile int *)0 = 1; }", abi))
+
+    def check_crash(self, program):
+        status, screen, stderr = self.play([program], ":wait stop", "c", ":wait stop", ":screen SCREEN", "c",
+                                           ":wait end")
         self.assertEqual((status, stderr), (128 + signal.SIGSEGV, ""))
         self.assertIn("before SIGSEGV", screen)
         self.assertIn("main", screen)
@@ -337,7 +461,10 @@ class Scripted(unittest.TestCase):
 
     def test_fork_in_another_thread(self):
         """F is about the process, whichever of its threads forks."""
-        program = support.target("x86_64", "test_threads")
+        for abi in support.runnable_abis():
+            self.check_fork_in_thread(support.target(abi, "test_threads"))
+
+    def check_fork_in_thread(self, program):
         status, screen, stderr = self.play([program], ":wait stop", "F", ":wait stop", ":wait fork 1", ":screen SCREEN",
                                            "C", ":wait end")
         self.assertEqual((status, stderr), (0, ""))
@@ -346,12 +473,26 @@ class Scripted(unittest.TestCase):
 
     def test_lines(self):
         """The source lines that next goes over, as gdb's does."""
+        for abi in support.runnable_abis():
+            self.check_lines(support.target(abi, "test_fork"))
+
+    def test_exec_to_the_other_abi(self):
+        """The exec of a process that is stepped is held, and what it became is stepped on."""
+        for old, new in itertools.permutations(support.runnable_abis(), 2):
+            program = live_support.compile_program(EXEC, old)
+            status, screen, stderr = self.play(
+                [program, support.target(new, "test_fork")], ":wait stop", ":until exec_it", ":wait stop", "n", ":wait stop",
+                "b", "spawn_child<Enter>", "c", ":wait stop", "n", ":wait stop", ":screen SCREEN", ":quit kill")
+            self.assertEqual((status, stderr), (0, ""))
+            self.assertRegex(screen, rf"1: process \d+ \({new}\) .* in spawn_child at test_fork.c:8")
+
+    def check_lines(self, program):
         steps = [line for _ in range(3) for line in ("n", ":wait stop")]
-        status, screen, stderr = self.play([support.target("x86_64", "test_fork")], ":wait stop", *steps, ":screen SCREEN",
+        status, screen, stderr = self.play([program], ":wait stop", *steps, ":screen SCREEN",
                                            ":quit kill")
         self.assertEqual((status, stderr), (0, ""))
         gdb = support.run_command(["gdb", "-nx", "-q", "-batch", "-ex", "break *main", "-ex", "run >/dev/null", "-ex", "next",
-                                   "-ex", "next", "-ex", "next", "-ex", "frame", support.target("x86_64", "test_fork")])[1]
+                                   "-ex", "next", "-ex", "next", "-ex", "frame", program])[1]
         line = re.findall(r"test_fork\.c:(\d+)", gdb.decode())[-1]
         self.assertRegex(screen, rf"code  main\S*  test_fork.c:{line}\b")
 

@@ -14,6 +14,7 @@
 
 #include "forktrace_control.h"
 #include "session/session.h"
+#include "tests/unit/slow_machine.h"
 
 #define TARGETS "build/targets/x86_64/"
 
@@ -85,7 +86,7 @@ static inline void wait_for_stops(void)
 
 	if (session_dispatch(session))
 		return;
-	assert_int_equal(poll(&source, 1, PATIENCE_MS), 1);
+	assert_int_equal(poll(&source, 1, with_patience(PATIENCE_MS)), 1);
 	while (read(child_signals, &info, sizeof(info)) > 0)
 		;
 	session_dispatch(session);

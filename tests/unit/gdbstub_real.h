@@ -15,6 +15,7 @@
 #include "target/gdbstub.h"
 #include "target/gdbstub_internal.h"
 #include "tests/unit/skipping.h"
+#include "tests/unit/slow_machine.h"
 
 enum { TIMEOUT_MS = 30000 };
 
@@ -89,7 +90,7 @@ static inline void end(struct peer *peer)
 
 static inline void wait_stop(struct peer *peer, struct gdbstub_stop *stop)
 {
-	no_error(gdbstub_wait(peer->stub, TIMEOUT_MS, stop));
+	no_error(gdbstub_wait(peer->stub, with_patience(TIMEOUT_MS), stop));
 }
 
 static inline void resume_to_stop(struct peer *peer, struct gdbstub_stop *stop)

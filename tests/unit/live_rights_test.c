@@ -15,6 +15,7 @@
 #include "kernel/kallsyms_reader.h"
 #include "tests/unit/live_trace.h"
 #include "tests/unit/skipping.h"
+#include "tests/unit/slow_machine.h"
 
 enum { REASON_SIZE = 256, TIME_LIMIT = 60, NOT_PERMITTED = 77 };
 
@@ -174,6 +175,6 @@ int main(void)
 	    cmocka_unit_test(without_symbols_the_addresses_stay),
 	};
 
-	alarm(TIME_LIMIT); /* a tracee that is left in a stop would keep the test for ever */
+	alarm((unsigned)with_patience(TIME_LIMIT)); /* a tracee that is left in a stop would keep the test for ever */
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -13,6 +13,7 @@
 
 #include "tests/unit/live_trace.h"
 #include "tests/unit/skipping.h"
+#include "tests/unit/slow_machine.h"
 
 enum { STORM_FORKS = 300, MANY_STRANGERS = 1500, TIME_LIMIT = 60 };
 
@@ -317,6 +318,7 @@ int main(void)
 	    live_unit_test(leaves_nothing_mounted),
 	};
 
-	alarm(TIME_LIMIT); /* a tracee that is left in a stop would keep the test for ever */
+	only_wanted_tests();
+	alarm((unsigned)with_patience(TIME_LIMIT)); /* a tracee that is left in a stop would keep the test for ever */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "skipping.h"
+#include "slow_machine.h"
 #include "stack_fixture.h"
 
 #if defined(__x86_64__)
@@ -289,6 +290,7 @@ int main(void)
 	    cmocka_unit_test(forking),
 	};
 
+	only_wanted_tests();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
