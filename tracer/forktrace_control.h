@@ -112,12 +112,13 @@ struct control_place {
 	const char *file;      /* of the source, as the debug information has it; NULL: none */
 	const char *directory; /* of its compilation, which a relative `file` starts from; NULL: not known */
 	int line;
+	bool variable; /* found by the name of a variable: there is no code */
 };
 struct error *control_place(struct control *control, unsigned id, uint64_t address, struct control_place *place);
 
-/* Finds what a user calls "main", "libc.so.6:fork" or "fork" (a symbol; the program's own first), "0x8049166", "*pc+4"
- * or "test_fork.c:21" (the first instruction of that line, or of the next one that has code: place->line tells).
- * ERROR_NOT_FOUND with a sentence. */
+/* Finds what a user calls "main", "libc.so.6:fork" or "fork" (a symbol; the program's own first, and variables where no
+ * function is called so), "0x8049166", "*pc+4" or "test_fork.c:21" (the first instruction of that line, or of the next
+ * one that has code: place->line tells). ERROR_NOT_FOUND with a sentence. */
 struct error *control_find(struct control *control, unsigned id, const char *what, struct control_place *place);
 
 enum control_syntax { CONTROL_SYNTAX_ATT, CONTROL_SYNTAX_INTEL };

@@ -224,12 +224,35 @@ static void test_own_int3(void **state)
 	start(TARGETS "test_fork", NULL);
 	wait_held(1);
 	no_error(control_find(control, 1, "spawn_child", &place));
+	assert_false(place.variable);
 	no_error(control_breakpoint_toggle(control, 1, "spawn_child", &number));
 	no_error(control_breakpoint_toggle(control, 1, "spawn_child", &number));
 	memory_byte(task(1)->pid, place.address, &int3);
 	no_error(control_continue(control, 1));
 	assert_int_equal(wait_held(1)->stop, CONTROL_STOP_SIGNAL);
 	assert_int_equal(task(1)->number, SIGTRAP);
+}
+
+/* The pointer that expect_begin, the program's first call, sets. */
+static void test_variable(void **state)
+{
+	struct control_place place;
+	uint64_t before = 1, after = 0;
+	size_t got;
+	int number;
+
+	(void)state;
+	start(TARGETS "test_fork", NULL);
+	wait_held(1);
+	no_error(control_find(control, 1, "test_fork:expect_totals", &place));
+	assert_true(place.variable);
+	no_error(control_read(control, 1, place.address, &before, sizeof(before), &got));
+	no_error(control_breakpoint_toggle(control, 1, "spawn_child", &number));
+	no_error(control_continue(control, 1));
+	wait_held(1);
+	no_error(control_read(control, 1, place.address, &after, sizeof(after), &got));
+	assert_int_equal(before, 0);
+	assert_int_not_equal(after, 0);
 }
 
 static void test_misuse(void **state)
@@ -248,6 +271,9 @@ static void test_misuse(void **state)
 	error_destroy(error);
 	error = control_find(control, 1, "no_such_thing", &place);
 	assert_non_null(strstr(error->message, "'no_such_thing'"));
+	error_destroy(error);
+	error = control_breakpoint_toggle(control, 1, "expect_totals", &number);
+	assert_non_null(strstr(error->message, "'expect_totals' is a variable"));
 	error_destroy(error);
 	error = control_breakpoint_toggle(control, 1, "0x10", &number);
 	assert_non_null(strstr(error->message, "nothing can be written there"));
@@ -390,6 +416,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_own_int3, tear_down),
 	    cmocka_unit_test_teardown(test_programs_are_held, tear_down),
 	    cmocka_unit_test_teardown(test_library_is_replaced, tear_down),
+	    cmocka_unit_test_teardown(test_variable, tear_down),
 	    cmocka_unit_test_teardown(test_misuse, tear_down),
 	    cmocka_unit_test_teardown(test_interrupt, tear_down),
 	    cmocka_unit_test_teardown(test_no_thread_slips_through, tear_down),

@@ -1,5 +1,6 @@
-/* On a slow machine limits of waiting are multiplied by one factor, FORKTRACE_TEST_PATIENCE, as in tests/e2e/support.py,
- * and of a program that takes long only that test runs which is wanted. Include after cmocka.h. */
+/* On a slow machine limits of waiting are multiplied by one factor, FORKTRACE_TEST_PATIENCE, as in
+ * tests/e2e/support.py, and of a program that takes long only that test runs which is wanted. Include after cmocka.h.
+ */
 #ifndef FORKTRACE_TESTS_UNIT_SLOW_MACHINE_H
 #define FORKTRACE_TESTS_UNIT_SLOW_MACHINE_H
 

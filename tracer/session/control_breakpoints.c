@@ -77,6 +77,9 @@ struct error *control_breakpoint_toggle(struct control *control, unsigned id, co
 
 	if (!error)
 		error = control_find(control, id, what, &place);
+	if (!error && place.variable)
+		error = error_create(ERROR_INPUT, 0, NULL,
+				     "'%s' is a variable: set a watchpoint to stop when it changes", what);
 	if (error)
 		return error;
 

@@ -214,8 +214,10 @@ static int rank(const struct module *module)
 	return module->loader ? 2 : !module->starts;
 }
 
+typedef bool finder(struct module_file *file, const char *name, uint64_t *address);
+
 /* "fork", "libc.so.6:fork" */
-static bool find_symbol(const struct module_map *modules, const char *what, uint64_t *address)
+static bool find_symbol(const struct module_map *modules, const char *what, finder *find, uint64_t *address)
 {
 	const char *colon = strrchr(what, ':');
 	const char *symbol = colon ? colon + 1 : what;
@@ -226,7 +228,7 @@ static bool find_symbol(const struct module_map *modules, const char *what, uint
 			const struct module *module = &modules->modules[i];
 
 			if (rank(module) != wanted || (colon && !has_name(module, what, (size_t)(colon - what))) ||
-			    !symbols_find(module->file, symbol, &found))
+			    !find(module->file, symbol, &found))
 				continue;
 			*address = module->start + found;
 			return true;
@@ -267,7 +269,7 @@ struct error *control_find(struct control *control, unsigned id, const char *wha
 	const struct module_map *modules;
 	struct controlled *task;
 	uint64_t address;
-	bool changed;
+	bool changed, variable = false;
 	struct error *error = control_held(control, id, &task);
 
 	/* Libraries come and go, and with them what stood in their memory. */
@@ -280,11 +282,16 @@ struct error *control_find(struct control *control, unsigned id, const char *wha
 	if (error)
 		return error;
 	if (!parse_address(task, what, &address) && !find_line(modules, what, &address) &&
-	    !find_symbol(modules, what, &address) &&
-	    !(control->backend->kernel_find && control->backend->kernel_find(task, what, &address)))
-		return error_create(ERROR_NOT_FOUND, 0, NULL,
-				    "nothing is called '%s' here: give a function, FILE:LINE or an address", what);
+	    !find_symbol(modules, what, symbols_find, &address) &&
+	    !(control->backend->kernel_find && control->backend->kernel_find(task, what, &address))) {
+		variable = find_symbol(modules, what, symbols_find_variable, &address);
+		if (!variable)
+			return error_create(ERROR_NOT_FOUND, 0, NULL,
+					    "nothing is called '%s' here: give a function, FILE:LINE or an address",
+					    what);
+	}
 	fill_place(task, address, place);
+	place->variable = variable;
 	return NULL;
 }
 

@@ -61,4 +61,7 @@ bool lines_find(struct module_file *file, const char *name, int line, struct lin
  * knows, is none. */
 bool symbols_find(struct module_file *file, const char *name, uint64_t *address);
 
+/* The same of a variable: one that all threads share and that has a symbol. */
+bool symbols_find_variable(struct module_file *file, const char *name, uint64_t *address);
+
 #endif

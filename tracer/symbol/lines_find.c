@@ -157,7 +157,8 @@ static bool names_it(const char *symbol, const char *name)
 	return !strncmp(symbol, name, length) && (!symbol[length] || symbol[length] == '@');
 }
 
-static bool find_in_tables(const struct symbols *symbols, const char *name, uint64_t *address)
+/* type: STT_FUNC or STT_OBJECT. */
+static bool find_in_tables(const struct symbols *symbols, const char *name, int type, uint64_t *address)
 {
 	Dwfl_Module *module = symbols->view.module;
 	int count = dwfl_module_getsymtab(module);
@@ -169,7 +170,7 @@ static bool find_in_tables(const struct symbols *symbols, const char *name, uint
 		GElf_Addr value;
 		const char *other = dwfl_module_getsym_info(module, i, &symbol, &value, NULL, NULL, NULL);
 
-		if (!other || symbol.st_shndx == SHN_UNDEF || GELF_ST_TYPE(symbol.st_info) != STT_FUNC ||
+		if (!other || symbol.st_shndx == SHN_UNDEF || GELF_ST_TYPE(symbol.st_info) != type ||
 		    !names_it(other, name))
 			continue;
 
@@ -219,8 +220,19 @@ bool symbols_find(struct module_file *file, const char *name, uint64_t *address)
 	pthread_mutex_lock(&symbols_lock);
 
 	struct symbols *symbols = symbols_of(file);
-	bool found = symbols->view.module &&
-		     (find_in_tables(symbols, name, address) || find_in_debug_information(symbols, name, address));
+	bool found = symbols->view.module && (find_in_tables(symbols, name, STT_FUNC, address) ||
+					      find_in_debug_information(symbols, name, address));
+
+	pthread_mutex_unlock(&symbols_lock);
+	return found;
+}
+
+bool symbols_find_variable(struct module_file *file, const char *name, uint64_t *address)
+{
+	pthread_mutex_lock(&symbols_lock);
+
+	struct symbols *symbols = symbols_of(file);
+	bool found = symbols->view.module && find_in_tables(symbols, name, STT_OBJECT, address);
 
 	pthread_mutex_unlock(&symbols_lock);
 	return found;

@@ -97,6 +97,8 @@ void run_until(struct tui *tui, const char *argument)
 	struct control_place place;
 	struct error *error = tui_find(tui, argument, &place);
 
+	if (!error && place.variable)
+		error = error_create(ERROR_INPUT, 0, NULL, "'%s' is a variable: there is no code to run to", argument);
 	request.address = place.address;
 	tui_fail(tui, error ? error : control_go(tui->control, tui->selected, &request));
 }
