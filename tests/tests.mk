@@ -1,10 +1,11 @@
 # How the tests are built and run.
 #
-#   make check          installs what they need, builds, runs them all
+#   make check          installs what they need, builds, runs them all; what this machine's kernel or processor cannot run,
+#                       the core of it in an emulated machine
 #                       (TESTS=test_stacks: those whose name contains it; SAN=1: with address and undefined sanitizers)
 #   make check-run      the same without installing
-#   make check-vm       runs in an emulated machine what the last `make check` left out because this machine's kernel runs
-#                       no 32-bit programs, or its processor has no debug registers
+#   make check-vm       runs in the emulated machine all that the last `make check` could not run here
+#   make vm             makes that machine ready: tests/vm/run COMMAND runs a command in it
 #   make unit           builds the unit tests: each a program, build/bin/unit/NAME_test, and what they step through
 
 .PHONY: check check-kernels check-run check-vm unit step-targets vm
@@ -18,11 +19,12 @@ check:
 # The kernels of the guests that the tests boot.
 GUEST_CACHE := $(CURDIR)/$(BUILD)/cache
 
-check-kernels: $(BIN)/forktrace
+check-kernels: $(BIN)/forktrace targets
 	@mkdir -p $(GUEST_CACHE)
 	@for package in linux-image-686 linux-image-686-pae; do \
 		XDG_CACHE_HOME=$(GUEST_CACHE) $(BIN)/forktrace --guest-fetch=$$package || exit 1; \
 	done
+	@tests/vm/kernel.py --if-needed
 
 # --- unit tests: of the engine, and, as ui_NAME_test, of the faces ----------------------------------------------------
 
