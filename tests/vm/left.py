@@ -28,7 +28,7 @@ CORE = re.compile(r"""(?x)
     | ^test_attach\.Attach\.test_i386$
     | ^test_robust\.Odd\.test_exec_between_abis$
     | ^test_tui\.Stepper\.test_fork_at_80x24$
-    | ^test_tui\.Scripted\.test_(exec_to_the_other_abi|lines)$
+    | ^test_tui\.Scripted\.test_(exec|lines)$
     | ^test_tui\.Hardware\.test_(breakpoint|watchpoint|breakpoint_of_a_killed_forktrace)_i386$
     | ^test_privilege\.Namespaces\.test_overlay$
     """)
