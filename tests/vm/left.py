@@ -16,6 +16,7 @@ EXTENTS = ("none", "core", "all", "only")
 LACKS = re.compile(r"\bthis (kernel|machine's processor) (runs|has) no ")
 PART = 6  # tests of a class that one process runs there
 PATIENCE = 8  # what all limits are multiplied by
+SILENCE_S = 1800  # longer than a test may take there
 
 # The core, which `make check` itself runs there: registers, each kind of fork and each way into the kernel with both of its
 # halves, stacks against gdb's and libunwind's, execs between the ABIs, stepping, and the processor's breakpoints.
@@ -98,10 +99,13 @@ class Visit:
                    f"--names={self.names}", f"-j{vm.CPUS}"]
         try:
             status = vm.run(command, self.take, self.take_error, environment=environment(), directory=vm.ROOT,
-                            build=self.arguments.build)
+                            build=self.arguments.build, silence=SILENCE_S)
             why = f"the emulated machine's tests ended before it: exit status {status}"
         except vm.MachineError as error:
             why = str(error)
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+            sys.exit(130)
         for name in sorted(self.missing):
             self.results.add(f"vm.{name}", "failed", why)
 

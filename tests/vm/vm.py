@@ -1,7 +1,7 @@
 """The tests' machine: QEMU emulates one that has what this one may lack (a kernel that runs 32-bit programs, a processor
 with debug registers), and a command runs there as root, on this machine's files.
 
-    status = vm.run(["make", "demo"], stdout=…, stderr=…)
+    status = vm.run(["make", "demo"], stdout, stderr)
 
 The root file system is shared read-only by 9p; what is written stays in the machine's memory. It has no network and no
 display, and dies with this process. What goes in (the command, its environment and directory) and comes out: init.c.
@@ -25,7 +25,7 @@ MEMORY_MB = 2048
 CPUS = 2
 # TCG lets Intel's processors alone enter the kernel by sysenter in 64-bit mode, and AMD's alone by a 32-bit syscall. With
 # SMAP, QEMU 7.2 takes the stack of a user's far return for the kernel's access.
-CPU = "max,vendor=GenuineIntel,smap=off"
+PROCESSORS = {"intel": "max,vendor=GenuineIntel,smap=off", "amd": "max,vendor=AuthenticAMD,smap=off"}
 CONSOLE = "console=ttyS0 quiet panic=-1 rdinit=/init"
 # What only costs time in an emulated machine; programs of the x32 ABI run.
 SPEED = "mitigations=off cryptomgr.notests tsc=reliable no_timer_check random.trust_cpu=on nowatchdog"
@@ -85,10 +85,10 @@ def initramfs(command, environment, directory, build):
 # --- the machine ------------------------------------------------------------------------------------------------------
 
 
-def qemu_command(initrd, port, console):
+def qemu_command(processor, initrd, port, console):
     """initrd, port, console: descriptors that QEMU inherits."""
     return [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
-            "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", str(CPUS), "-m", str(MEMORY_MB),
+            "-accel", "tcg,thread=multi", "-cpu", PROCESSORS[processor], "-smp", str(CPUS), "-m", str(MEMORY_MB),
             "-kernel", str(kernel.find()["vmlinux"]), "-initrd", f"/proc/self/fd/{initrd}",
             "-append", f"{CONSOLE} {SPEED} {ABIS}",
             "-chardev", f"file,id=console,path=/proc/self/fd/{console}", "-serial", "chardev:console",
@@ -110,24 +110,29 @@ def messages(channel):
             yield kind.decode(), stream.read(length)
 
 
-def run(command, stdout, stderr, *, environment=None, directory=None, build=ROOT / "build"):
+def run(command, stdout, stderr, *, environment=None, directory=None, build=ROOT / "build", processor="intel",
+        silence=None):
     """Runs a command in a machine of its own; returns its exit status, 128 + n where signal n killed it.
 
-    stdout, stderr: called with bytes as they come. Raises MachineError with a sentence, and the console's text.
+    stdout, stderr: called with bytes as they come. processor: of PROCESSORS. silence: seconds without a sound after
+    which the machine is given up. Raises MachineError with a sentence, and the console's text.
     """
     if reason := missing(build):
         raise MachineError(reason)
     ours, port = socket.socketpair()
     archive = initramfs(command, os.environ if environment is None else environment, directory or os.getcwd(), build)
+    ours.settimeout(silence)
     with ours, port, tempfile.TemporaryFile() as initrd, tempfile.TemporaryFile() as console:
         initrd.write(archive)
         initrd.flush()
         inherited = [initrd.fileno(), port.fileno(), console.fileno()]
-        process = subprocess.Popen(qemu_command(*inherited), stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+        process = subprocess.Popen(qemu_command(processor, *inherited), stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                                    pass_fds=inherited, preexec_fn=die_with_us, start_new_session=True)
         port.close()
         try:
             return serve(messages(ours), stdout, stderr, console)
+        except TimeoutError:
+            raise MachineError(f"the machine said nothing for {silence} seconds") from None
         finally:
             process.kill()
             process.wait()
