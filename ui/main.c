@@ -67,24 +67,6 @@ static void on_log(void *context, enum log_level level, const char *message)
 
 /* --- setting up --- */
 
-/* What did not hold goes to standard error; a report, to a file alone. */
-static struct error *open_expectations(struct run *run)
-{
-	struct error *error = output_open(&run->complaints, NULL, STDERR_FILENO);
-
-	if (error)
-		return error;
-
-	struct expectations_options options = {
-	    .allow_none = run->options.allow_none,
-	    .verbosity = run->options.verbosity,
-	    .report = report_choices(&run->options, &run->complaints),
-	};
-
-	error = expectations_create(&run->options.expectations, &run->complaints, &options, &run->expectations);
-	return error || !run->options.output ? error : open_report(&run->options, &run->output, &run->report);
-}
-
 /* Signals come through a descriptor. SIGPIPE and SIGXFSZ stay pending, so that a closed pipe and a file at its limit
  * are errors of write(2). The program gets the original mask and disposition back. */
 static struct error *block_signals(struct run *run)
@@ -348,8 +330,11 @@ static int trace(struct run *run)
 		return test(run);
 
 	/* Before the signals are blocked: opening a FIFO waits for its reader, and may be interrupted. */
-	struct error *error = run->options.expectations.count ? open_expectations(run)
-							      : open_report(&run->options, &run->output, &run->report);
+	struct error *error = open_expectations(&run->options, &run->complaints, &run->expectations);
+
+	/* Where something is expected, standard error tells what did not hold: a report goes to a file alone. */
+	if (!error && (!run->expectations || run->options.output))
+		error = open_report(&run->options, &run->output, &run->report);
 
 	if (!error && is_foreign(run))
 		error = foreign_kernel_load(run->options.guest.kallsyms, &run->symbols);

@@ -50,3 +50,24 @@ struct error *open_report(const struct options *options, struct output *output, 
 	*report = report_create(options->format, output, &choices);
 	return NULL;
 }
+
+struct error *open_expectations(const struct options *options, struct output *complaints,
+				struct expectations **expectations)
+{
+	struct error *error;
+
+	*expectations = NULL;
+	if (!options->expectations.count)
+		return NULL;
+	error = output_open(complaints, NULL, STDERR_FILENO);
+	if (error)
+		return error;
+
+	struct expectations_options choices = {
+	    .allow_none = options->allow_none,
+	    .verbosity = options->verbosity,
+	    .report = report_choices(options, complaints),
+	};
+
+	return expectations_create(&options->expectations, complaints, &choices, expectations);
+}

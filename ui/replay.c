@@ -78,65 +78,87 @@ static void tell_losses(struct buffer *sentence, const struct record_tally *tall
 	error_destroy(error);
 }
 
-static int finish(const struct options *options, const struct record_reader *reader, struct output *output,
-		  struct error *error)
+struct replay {
+	const struct options *options;
+	struct output output, complaints;
+	struct report *report;             /* NULL: none */
+	struct expectations *expectations; /* NULL: none */
+};
+
+static int finish(struct replay *replay, const struct record_reader *reader, struct error *error)
 {
 	_cleanup_(buffer_deinit) struct buffer losses = {0};
 	_cleanup_(buffer_deinit) struct buffer sentence = {0};
+	bool held = !replay->expectations || expectations_finish(replay->expectations);
 
-	if (output->error) {
+	if (replay->output.error) {
 		error_destroy(error);
-		say("", output->error->message);
+		say("", replay->output.error->message);
 		return EXIT_FORKTRACE;
 	}
 	tell_losses(&losses, &reader->tally, error);
 	if (losses.size == 0)
-		return EXIT_SUCCESS;
-	buffer_printf(&sentence, "the record %s: %s", name_of(options->from), losses.data);
+		return held ? EXIT_SUCCESS : EXIT_NOT_HELD;
+	buffer_printf(&sentence, "the record %s: %s", name_of(replay->options->from), losses.data);
 	say("", sentence.data);
 	return EXIT_FORKTRACE;
 }
 
-static int replay_to(const struct options *options, int fd, struct report *report, struct output *output)
+static int replay_all(struct replay *replay, int fd)
 {
+	struct event_sink sink = replay->report ? replay->report->sink : (struct event_sink){0};
 	struct record_reader reader;
 	struct error *error = NULL;
 
+	if (replay->expectations)
+		sink = expectations_sink(replay->expectations, &sink);
 	record_reader_init(&reader, fd);
-	while (!output->error && record_reader_step(&reader, &report->sink, &error))
+	while (!replay->output.error && record_reader_step(&reader, &sink, &error))
 		continue;
-	report_finish(report);
-	output_close(output);
+	if (replay->report)
+		report_finish(replay->report);
+	output_close(&replay->output);
 
-	int status = finish(options, &reader, output, error);
+	int status = finish(replay, &reader, error);
 
 	record_reader_deinit(&reader);
 	return status;
 }
 
+static struct error *open_replay(struct replay *replay, int *fd)
+{
+	const struct options *options = replay->options;
+	struct error *error = open_record(options, fd);
+
+	if (!error)
+		error = open_expectations(options, &replay->complaints, &replay->expectations);
+	if (!error && (!replay->expectations || options->output))
+		error = open_report(options, &replay->output, &replay->report);
+	return error;
+}
+
 int replay_run(const struct options *options)
 {
-	struct output output = {.fd = -1};
-	struct report *report = NULL;
+	struct replay replay = {.options = options, .output = {.fd = -1}, .complaints = {.fd = -1}};
 	_cleanup_fd_ int fd = -1;
-	struct error *error = open_record(options, &fd);
+	struct error *error = open_replay(&replay, &fd);
 	sigset_t mask;
 	int status;
 
-	if (!error)
-		error = open_report(options, &output, &report);
 	if (error) {
-		output_deinit(&output);
-		say_error(error);
-		return EXIT_FORKTRACE;
+		status = say_error(error);
+	} else {
+		/* A closed pipe and a file at its limit are errors of write(2). */
+		sigemptyset(&mask);
+		sigaddset(&mask, SIGPIPE);
+		sigaddset(&mask, SIGXFSZ);
+		sigprocmask(SIG_BLOCK, &mask, NULL);
+		status = replay_all(&replay, fd);
 	}
-	/* A closed pipe and a file at its limit are errors of write(2). */
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGPIPE);
-	sigaddset(&mask, SIGXFSZ);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	status = replay_to(options, fd, report, &output);
-	report_destroy(report);
-	output_deinit(&output);
+	if (replay.report)
+		report_destroy(replay.report);
+	expectations_destroy(replay.expectations);
+	output_deinit(&replay.output);
+	output_deinit(&replay.complaints);
 	return status;
 }

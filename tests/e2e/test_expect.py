@@ -1,5 +1,6 @@
 """Expectations, forktrace -e: what holds, what does not, what each mistake says."""
 
+import sys
 import os
 import re
 import signal
@@ -149,7 +150,7 @@ class NotHeld(unittest.TestCase):
         """What comes from programs is escaped in what is told."""
         code = ("import ctypes, os; ctypes.CDLL(None).prctl(15, b'\\n\\033[31m\\xff'); "
                 "os.fork() or os._exit(0); os.wait()")
-        status, _, stderr = expect("-k", "none", "-e", "parent.comm == 'x'", command=["python3", "-c", code])
+        status, _, stderr = expect("-k", "none", "-e", "parent.comm == 'x'", command=[sys.executable, "-c", code])
         self.assertEqual(status, 1)
         self.assertIn(r"    parent.comm = '\\x0a\\x1b[31m", stderr)
         self.assertNotIn("\x1b", stderr)

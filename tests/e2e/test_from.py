@@ -110,6 +110,15 @@ class Same(From):
         self.assertEqual((status, stderr), (0, b""))
         self.assertIn(b"200 forks, 0 failed", stdout)
 
+    def test_expectations(self):
+        """A saved record can be held against what is expected, as a run can."""
+        self.save(self.record())
+        self.assertEqual(self.replay(self.saved, "-e", "child.ret == 0"),
+                         (0, b"", "forktrace: all held: 1 expectation, 1 fork\n"))
+        status, stdout, stderr = self.replay(self.saved, "-e", "child.ret == 1")
+        self.assertEqual((status, stdout), (1, b""))
+        self.assertIn("not held in fork 1: child.ret == 1", stderr)
+
     def test_nothing_runs(self):
         mark = self.directory / "mark"
         run = support.trace(live_support.echo_to(mark), ["-k", "none"])

@@ -14,7 +14,19 @@ static void test_late_record(void **state)
 	early = processes_of(&processes, &child, 4); /* its exec, told before the fork 3 that made it */
 	assert_ptr_equal(processes_child(&processes, &child, 3, above), early);
 	assert_int_equal(early->met, 3);
-	assert_int_equal(early->number, 4);
+	assert_int_equal(early->number, 2);
+	processes_deinit(&processes);
+}
+
+/* The record of a fork can come before the record of the one that made its parent. */
+static void test_both_are_new(void **state)
+{
+	struct processes processes = {0};
+	struct task_name parent = task_named(10, "p"), child = task_named(11, "c");
+	struct process *above = processes_parent(&processes, &parent, 5);
+
+	(void)state;
+	assert_int_not_equal(above->number, processes_child(&processes, &child, 5, above)->number);
 	processes_deinit(&processes);
 }
 
@@ -105,8 +117,11 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_late_record),   cmocka_unit_test(test_later_than_the_end),
-	    cmocka_unit_test(test_id_used_again), cmocka_unit_test(test_many),
+	    cmocka_unit_test(test_late_record),
+	    cmocka_unit_test(test_both_are_new),
+	    cmocka_unit_test(test_later_than_the_end),
+	    cmocka_unit_test(test_id_used_again),
+	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_names),
 	};
 

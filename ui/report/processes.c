@@ -50,13 +50,12 @@ static void name_take(struct process *process, const struct task_name *task)
 	process->comm[sizeof(process->comm) - 1] = '\0';
 }
 
-static struct process *process_add(struct processes *processes, const struct task_name *task, uint64_t number,
-				   uint64_t met)
+static struct process *process_add(struct processes *processes, const struct task_name *task, uint64_t met)
 {
 	struct process *process = memory_alloc(sizeof(*process));
 
 	process->pid = task->pid;
-	process->number = number;
+	process->number = ++processes->last_number;
 	process->met = met;
 	process->generation = generation_next(processes, task->pid);
 	name_take(process, task);
@@ -69,7 +68,7 @@ struct process *processes_of(struct processes *processes, const struct task_name
 	struct process *process = map_get(&processes->alive, (uint64_t)task->pid);
 
 	if (!process)
-		return process_add(processes, task, seq, seq);
+		return process_add(processes, task, seq);
 	name_take(process, task);
 	return process;
 }
@@ -121,7 +120,7 @@ struct process *processes_child(struct processes *processes, const struct task_n
 		/* Its end was not told: another one has its id now. */
 		if (stale && stale != parent)
 			processes_end(processes, stale, seq);
-		child = process_add(processes, task, seq, seq);
+		child = process_add(processes, task, seq);
 		if (parent->program)
 			child->program = memory_strdup(parent->program);
 	}

@@ -13,7 +13,7 @@ enum { PROCESSES_ENDED = 256 };
 
 struct process {
 	pid_t pid;
-	uint64_t number;     /* unique in the report: seq of its first event, never 0 */
+	uint64_t number;     /* unique in the report, never 0 */
 	unsigned generation; /* how many had this pid before */
 	uint64_t met;        /* seq of its first event, or of the fork that made it */
 	uint64_t ended;      /* seq of its end; 0: it lives */
@@ -29,6 +29,7 @@ struct processes {
 	struct map alive; /* pid -> struct process */
 	struct process *ended[PROCESSES_ENDED];
 	size_t next_ended; /* where the next one goes */
+	uint64_t last_number;
 	uint8_t *generations;
 	size_t generation_count;
 };
