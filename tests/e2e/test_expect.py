@@ -1,9 +1,9 @@
 """Expectations, forktrace -e: what holds, what does not, what each mistake says."""
 
-import sys
 import os
 import re
 import signal
+import sys
 import unittest
 
 import live_support

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import signal
+import sys
 import tempfile
 import textwrap
 import unittest
@@ -259,7 +260,7 @@ class Forgery(Scripts):
         code = ("import ctypes, os; ctypes.CDLL(None).prctl(15, b'\\nok 1 \\033[m\\xff#'); "
                 "os.fork() or os._exit(0); os.wait()")
         status, lines, _ = self.run_script("on_fork(function(f) ok(false, f.parent.comm) diag(f.parent.comm) end)",
-                                           ["python3", "-c", code])
+                                           [sys.executable, "-c", code])
         self.assertEqual(status, 1)
         self.assertEqual(self.results(lines), ["TAP version 13", "not ok 1 - \\x0aok 1 \\x1b[m\ufffd\\#", "1..1"])
         self.assertIn("# ok 1 \\x1b[m\ufffd#", lines)
@@ -280,7 +281,7 @@ class Processes(Scripts):
         """What a program says that is not so."""
         code = ("import os; pid = os.fork(); pid or os._exit(0); os.wait(); "
                 "print(f'expect fork child={pid} parent_ret={pid + 1} child_ret=0')")
-        words = [support.FORKTRACE, "-k", "none", "-s", CHECK_FORK, "python3", "-c", code]
+        words = [support.FORKTRACE, "-k", "none", "-s", CHECK_FORK, sys.executable, "-c", code]
         status, stdout, _ = support.run_command(words)
         self.assertEqual(status, 1)
         self.assertRegex(stdout, rb"\nnot ok \d+ - fork \d+ -> \d+: what the program printed\n")

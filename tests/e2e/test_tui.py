@@ -248,8 +248,8 @@ class Stepper(unittest.TestCase):
         command = stepper([support.target("x86_64", "test_fork")])
         script = f"set -m; {command}; echo the shell; read -r _; fg >/dev/null; exit $?"
         with Terminal(shlex.join(["bash", "--norc", "-c", script])) as terminal:
-            screen = terminal.wait("at the start")
-            traced = int(re.search(r"process (\d+)", screen).group(1))
+            screen = terminal.wait(r"process \d+ \(x86_64\) at the start")  # the line that is drawn last
+            traced = int(re.search(r"process (\d+) \(", screen).group(1))
             terminal.type("C-z")
             screen = terminal.wait("^the shell")
             self.assertNotIn("registers", screen)
