@@ -18,7 +18,7 @@ struct handle {
 	unsigned id;
 };
 
-int raise(lua_State *lua, struct error *error)
+int script_raise(lua_State *lua, struct error *error)
 {
 	lua_pushstring(lua, error->message);
 	error_destroy(error);
@@ -53,7 +53,7 @@ static int method_reg(lua_State *lua)
 	struct error *error = control_registers(handle->tasks->control, handle->id, &registers);
 
 	if (error)
-		return raise(lua, error);
+		return script_raise(lua, error);
 
 	const struct arch *arch = arch_of(registers.abi);
 
@@ -85,7 +85,7 @@ static int method_mem(lua_State *lua)
 	struct error *error = control_read(handle->tasks->control, handle->id, address, bytes, (size_t)size, &got);
 
 	if (error)
-		return raise(lua, error);
+		return script_raise(lua, error);
 	luaL_pushresultsize(&buffer, got);
 	if (!got)
 		lua_pushnil(lua);
@@ -101,7 +101,7 @@ static int method_frames(lua_State *lua)
 	json_t *frames;
 
 	if (error)
-		return raise(lua, error);
+		return script_raise(lua, error);
 	frames = json_frames(stack);
 	lua_push_record(lua, frames, "task.frames");
 	json_decref(frames);
@@ -127,7 +127,7 @@ static int method_ret(lua_State *lua)
 	struct error *error = control_registers(handle->tasks->control, handle->id, &registers);
 
 	if (error)
-		return raise(lua, error);
+		return script_raise(lua, error);
 
 	int64_t value = registers_result(&registers);
 
@@ -223,7 +223,7 @@ static unsigned check_depth(lua_State *lua, const struct handle *handle, int arg
 		return all;
 	error = depth_of(handle, lua_tostring(lua, argument), &depth);
 	if (error)
-		raise(lua, error);
+		script_raise(lua, error);
 	if (!depth)
 		luaL_error(lua, "no function '%s' is on the stack", lua_tostring(lua, argument));
 	return depth;

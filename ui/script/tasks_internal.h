@@ -106,6 +106,6 @@ void task_methods_create(struct tasks *tasks);
 /* Pushes the table-like value that a callback gets. */
 void task_push(lua_State *lua, struct tasks *tasks, unsigned id);
 /* Raises the error in Lua, and frees it. */
-int raise(lua_State *lua, struct error *error);
+int script_raise(lua_State *lua, struct error *error);
 
 #endif
