@@ -81,6 +81,15 @@ class Formats(unittest.TestCase):
         return stdout
 
 
+def records_late(report):
+    """The same run, told as it may be: each record of a fork as late as it can come, behind all that the child forked."""
+    lines = report.splitlines(keepends=True)
+    forks = [line for line in lines if json.loads(line)["event"] == "fork"]
+    rest = [line for line in lines if line not in forks]
+    begin = next(i for i, line in enumerate(rest) if json.loads(line)["event"] in ("exit", "signal"))
+    return b"".join([*rest[:begin], *reversed(forks), *rest[begin:]])
+
+
 class Tree(Formats):
     def test_nested(self):
         text = self.write("tree", [support.target("x86_64", "test_nested")]).decode()
@@ -125,7 +134,10 @@ class Dot(Formats):
 
     def test_nested(self):
         run = support.trace([support.target("x86_64", "test_nested")], ["-k", "none"])
-        drawn = self.render(self.from_record("dot", run.report))
+        for report in run.report, records_late(run.report):
+            self.check_nested(run, self.render(self.from_record("dot", report)))
+
+    def check_nested(self, run, drawn):
         nodes = {title: lines for title, lines in drawn.items() if "->" not in title}
         edges = {title: lines for title, lines in drawn.items() if "->" in title}
         pids = {title: int(lines[1]) for title, lines in nodes.items()}
@@ -210,6 +222,15 @@ class Perfetto(Formats):
             self.assertEqual(len(slice_["args"]["kernel_stack"] or []), len(frames or []))
         self.assertIn("exited 7", [event["name"] for event in trace["i"]])
         self.assertIn("SIGCHLD", [event["name"] for event in trace["i"]])
+
+    def test_late_records(self):
+        """A process that forked is met before the record of the fork that made it: it still has one slice that ends."""
+        run = support.trace([support.target("x86_64", "test_nested")], ["-k", "none"])
+        trace = self.check_trace(self.from_record("perfetto", records_late(run.report)))
+        began = {fork["child"]["pid"]: fork["time_ns"] for fork in run.forks()}
+        for pid, time_ns in began.items():
+            starts = [event["ts"] for phase in "BX" for event in trace[phase] if event["pid"] == pid]
+            self.assertEqual(round(min(starts) * 1000), time_ns)
 
     def test_programs(self):
         for name in ("test_vfork", "test_clone", "test_spawn", "test_exec", "test_signal", "test_threads", "test_fail",

@@ -35,11 +35,15 @@ class InTerminal(unittest.TestCase):
             line, place = stand(shown[0])
             return line and place and (line.group()[:3], place.group()) != before
 
-        shown = [terminal.screen()]
+        start = terminal.screen()
+        shown = [start]
         before = tuple(found and found.group() for found in stand(shown[0]))
         before = (before[0] and before[0][:3], before[1])
         terminal.type(*keys)
-        support.wait_until(differs, f"the program to go on after {keys} from\n{shown[0]}")
+        try:
+            support.wait_until(differs, f"the program to go on after {keys}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nfrom\n{start}\nto\n{shown[0]}") from error
         return shown[0]
 
     def into_kernel(self, terminal):

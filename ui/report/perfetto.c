@@ -55,11 +55,13 @@ static void names_write(struct perfetto_report *report, const struct process *pr
 	thread_name_write(report, process, process->pid, process->comm);
 }
 
-/* The slice of the program that a process runs begins. */
+/* The slice of the program that a process runs begins; late, where the fork's record is still to come. */
 static void program_begin(struct perfetto_report *report, struct process *process, uint64_t time_ns)
 {
 	struct buffer name = {0};
 
+	if (!process->placed && process->before_ns == 0)
+		process->before_ns = time_ns;
 	names_write(report, process);
 	process_name(&name, process);
 	free(process->label);
@@ -78,7 +80,7 @@ static void program_end(struct perfetto_report *report, struct process *process,
 	process->label = NULL;
 }
 
-/* A child begins with its parent's program. */
+/* A child begins with its parent's program: up to what was drawn of it before this record came, if anything was. */
 static void child_begin(struct perfetto_report *report, struct process *child, const struct event *event)
 {
 	_cleanup_(buffer_deinit) struct buffer duration = {0};

@@ -20,7 +20,7 @@ struct process {
 	bool placed;         /* the record of its fork was seen */
 	/* For the report alone: */
 	char *label;        /* what it began to draw under this name and has not ended; NULL: nothing */
-	uint64_t before_ns; /* when what it had not begun ended, because the fork's record is still to come; 0: never */
+	uint64_t before_ns; /* the first that was drawn, where the fork's record is still to come; 0: nothing */
 	char comm[COMM_SIZE];
 	char *program; /* the last part of the path of its last exec; NULL: none was seen */
 };
