@@ -166,6 +166,62 @@ static void interrupts_a_step_over(void **state)
 	peer_end(&peer);
 }
 
+/* A machine, which has control registers: eip, eflags, cr3. */
+#define MACHINE_AT(eip) eip "46020000" ZEROS_1
+#define MACHINE                                                                                                        \
+	ASK("qSupported:*"), SAY("PacketSize=1000;qXfer:features:read+"), ASK("vCont?"), SAY("vCont;c;C;s;S"),         \
+	    ASK("?"), SAY("T05thread:01;"), ASK("qXfer:features:read:target.xml:0,fff"),                               \
+	    SAY("l<t><architecture>i386</architecture><reg name=\"eip\" bitsize=\"32\" regnum=\"0\"/>"                 \
+		"<reg name=\"eflags\" bitsize=\"32\"/><reg name=\"cr3\" bitsize=\"32\"/></t>"),                        \
+	    ASK("g"), SAY(MACHINE_AT("00100000"))
+#define STEP_TO(eip) ASK("vCont;s:01"), SAY("T05thread:01;"), ASK("g"), SAY(MACHINE_AT(eip))
+
+/* QEMU tells a step's end now and then where it has executed nothing. */
+static void steps_a_machine_until_something_happens(void **state)
+{
+	static const struct peer_line script[] = {MACHINE, STEP_TO("00100000"), STEP_TO("00100000"),
+						  STEP_TO("02100000"),
+						  /* The next one begins to count anew. */
+						  STEP_TO("02100000"), STEP_TO("04100000"), END};
+	struct scripted_peer peer;
+	struct gdbstub *stub = start(&peer, script);
+	struct gdbstub_stop stop;
+	uint64_t pc;
+
+	(void)state;
+	for (unsigned wanted = 0x1002; wanted <= 0x1004; wanted += 2) {
+		no_error(gdbstub_step(stub, &stop));
+		assert_int_equal(stop.number, 5);
+		no_error(gdbstub_register(stub, "eip", &pc));
+		assert_int_equal(pc, wanted);
+	}
+	end(&peer, stub);
+}
+
+/* A jump to itself: that is all it does. */
+static void steps_where_nothing_can_happen(void **state)
+{
+	static const struct peer_line script[] = {MACHINE,
+						  STEP_TO("00100000"),
+						  STEP_TO("00100000"),
+						  STEP_TO("00100000"),
+						  STEP_TO("00100000"),
+						  STEP_TO("00100000"),
+						  STEP_TO("00100000"),
+						  STEP_TO("00100000"),
+						  STEP_TO("00100000"),
+						  STEP_TO("00100000"),
+						  END};
+	struct scripted_peer peer;
+	struct gdbstub *stub = start(&peer, script);
+	struct gdbstub_stop stop;
+
+	(void)state;
+	no_error(gdbstub_step(stub, &stop));
+	assert_int_equal(stop.number, 5);
+	end(&peer, stub);
+}
+
 static void interrupts(void **state)
 {
 	static const struct peer_line script[] = {HELLO,
@@ -300,6 +356,8 @@ int main(void)
 	    cmocka_unit_test(resumes_where_steps_pass),
 	    cmocka_unit_test(resumes_where_steps_hit_again),
 	    cmocka_unit_test(tells_what_comes_in_between),
+	    cmocka_unit_test(steps_a_machine_until_something_happens),
+	    cmocka_unit_test(steps_where_nothing_can_happen),
 	    cmocka_unit_test(interrupts_a_step_over),
 	    cmocka_unit_test(interrupts),
 	    cmocka_unit_test(refuses_a_breakpoint),

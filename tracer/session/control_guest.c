@@ -140,6 +140,12 @@ static bool was_diverted(struct controlled *task, const struct registers *before
 	}
 }
 
+/* Stopped for somebody who wants to look, before it executed anything. */
+static bool was_interrupted(const struct gdbstub_stop *stop, uint64_t pc, const struct registers *before)
+{
+	return stop->kind == GDBSTUB_STOP_SIGNAL && stop->number == SIGINT && pc == registers_pc(before);
+}
+
 static bool on_breakpoint(struct controlled *task, uint64_t pc)
 {
 	struct control_breakpoint *breakpoint = control_user_breakpoint(task->control, task, pc);
@@ -248,6 +254,8 @@ static void arrived(struct controlled *task, const struct gdbstub_stop *stop, co
 		on_watch(task, stop->address);
 	else if (task->interrupt && guest_is_user(registers))
 		control_hold(task, CONTROL_STOP_INTERRUPT, 0);
+	else if (step && was_interrupted(stop, pc, &before))
+		return; /* to be looked at: the step is still to come */
 	else if (step)
 		stepped(task, &before);
 	else if (task->detour == pc && task->detour_sp == registers_sp(registers))

@@ -67,8 +67,9 @@ struct gdbstub {
 	bool interrupted;        /* an interrupt was sent since the last resume */
 	bool have_registers;     /* `registers` is of this stop */
 	struct buffer registers; /* the reply to g, in digits */
-	bool probing;            /* this step tells what `passing` is: `before` has the registers before it */
-	struct buffer before;
+	bool probing;            /* this step tells what `passing` is */
+	struct buffer before;    /* the registers before this step; empty: nothing is asked of them */
+	unsigned steps_in_vain;  /* on end, that changed nothing */
 
 	VECTOR(struct gdbstub_breakpoint) breakpoints;
 	unsigned watches;

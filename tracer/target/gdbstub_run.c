@@ -12,6 +12,11 @@ enum { SIGNAL_INT = 2, SIGNAL_TRAP = 5 };
 
 enum { STOP_TIMEOUT_MS = 10000 };
 
+/* QEMU 7.2 ends a step before its instruction where its CPU's thread is asked to look up just then (cpu_tb_exec in
+ * accel/tcg/cpu-exec.c raises the debug exception also where the block was left at its start). What still changes
+ * nothing after so many is an instruction that does nothing, as a jump to itself. */
+enum { STEPS_IN_VAIN_MAX = 8 };
+
 /* What is known of this stop is no longer true. */
 static struct error *set_off(struct gdbstub *stub, enum gdbstub_phase phase, const char *request)
 {
@@ -24,6 +29,19 @@ static struct error *set_off(struct gdbstub *stub, enum gdbstub_phase phase, con
 	stub->have_registers = false;
 	stub->signal = 0;
 	return NULL;
+}
+
+/* What the step's end is compared with, where that tells something. */
+static struct error *remember_registers(struct gdbstub *stub)
+{
+	struct error *error = NULL;
+
+	buffer_clear(&stub->before);
+	if (stub->is_machine || stub->probing)
+		error = gdbstub_load_registers(stub);
+	if (!error && (stub->is_machine || stub->probing))
+		buffer_append(&stub->before, stub->registers.data, stub->registers.size);
+	return error;
 }
 
 /* Steps the thread that stopped, the others standing still. Where a breakpoint lies under the pc, it is left in for a
@@ -44,10 +62,9 @@ static struct error *send_step(struct gdbstub *stub, enum gdbstub_phase phase)
 	if (error)
 		return error;
 	stub->probing = inserted && stub->passing == GDBSTUB_PASSING_UNKNOWN;
-	if (stub->probing) {
-		buffer_clear(&stub->before);
-		buffer_append(&stub->before, stub->registers.data, stub->registers.size);
-	}
+	error = remember_registers(stub);
+	if (error)
+		return error;
 	if (stub->vcont)
 		snprintf(request, sizeof(request), "vCont;s%s%s", *stub->thread ? ":" : "", stub->thread);
 	return set_off(stub, phase, request);
@@ -185,33 +202,54 @@ static bool is_step_end(const struct gdb_stop *stop)
 	return stop->kind == GDB_STOP_SIGNAL && stop->number == SIGNAL_TRAP;
 }
 
-/* Was the breakpoint hit again instead? Then no register has changed. *passed: no. */
-static struct error *learn_passing(struct gdbstub *stub, bool *passed)
+/* Has the step changed a register? Not where the breakpoint was hit again instead, nor where nothing was executed. */
+static struct error *has_changed(struct gdbstub *stub, bool *changed)
 {
-	struct error *error = gdbstub_load_registers(stub);
+	struct error *error = NULL;
+
+	*changed = true;
+	if (!stub->before.size)
+		return NULL;
+	error = gdbstub_load_registers(stub);
+	if (!error)
+		*changed = stub->before.size != stub->registers.size ||
+			   memcmp(stub->before.data, stub->registers.data, stub->before.size) != 0;
+	return error;
+}
+
+/* A step has ended. *passed: what lay under the pc is behind it. */
+static struct error *take_step(struct gdbstub *stub, bool *passed, bool *again)
+{
+	bool changed;
+	struct error *error = has_changed(stub, &changed);
 
 	if (error)
 		return error;
-	*passed = stub->before.size != stub->registers.size ||
-		  memcmp(stub->before.data, stub->registers.data, stub->before.size) != 0;
-	stub->passing = *passed ? GDBSTUB_PASSING_YES : GDBSTUB_PASSING_NO;
+	*again = !changed && stub->is_machine && stub->steps_in_vain < STEPS_IN_VAIN_MAX;
+	stub->steps_in_vain = *again ? stub->steps_in_vain + 1 : 0;
+	*passed = changed || !stub->probing;
+	if (stub->probing && !*again)
+		stub->passing = changed ? GDBSTUB_PASSING_YES : GDBSTUB_PASSING_NO;
 	return NULL;
 }
 
 /* What a stop means for what was under way; *told: it is for the caller. */
 static struct error *go_on(struct gdbstub *stub, enum gdbstub_phase phase, struct gdb_stop *stop, bool *told)
 {
-	bool passed = true;
+	bool passed, again;
+	struct error *error;
 
 	*told = true;
-	if (phase == GDBSTUB_PHASE_RUNNING || !is_step_end(stop))
+	if (phase == GDBSTUB_PHASE_RUNNING || !is_step_end(stop)) {
+		stub->steps_in_vain = 0;
 		return NULL;
-	if (stub->probing) {
-		struct error *error = learn_passing(stub, &passed);
-
-		if (error)
-			return error;
 	}
+	error = take_step(stub, &passed, &again);
+	if (error)
+		return error;
+	*told = !again;
+	if (again)
+		return send_step(stub, phase);
 	if (passed && phase == GDBSTUB_PHASE_STEPPING)
 		return NULL;
 	/* The interrupt may have come when nothing ran any more: it would be lost. */
