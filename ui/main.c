@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -25,6 +24,7 @@
 #include "ui/say.h"
 #include "ui/script/lua_state.h"
 #include "ui/script/run.h"
+#include "ui/signals.h"
 #include "ui/spin.h"
 #include "ui/tui/run.h"
 
@@ -61,31 +61,18 @@ static void on_log(void *context, enum log_level level, const char *message)
 {
 	const struct run *run = context;
 
-	if (level == LOG_LEVEL_WARNING ? run->options.verbosity >= 0 : run->options.verbosity > 0)
-		say(level == LOG_LEVEL_WARNING ? "warning: " : "", message);
+	say_log(run->options.verbosity, level, message);
 }
 
 /* --- setting up --- */
 
-/* Signals come through a descriptor. SIGPIPE and SIGXFSZ stay pending, so that a closed pipe and a file at its limit
- * are errors of write(2). The program gets the original mask and disposition back. */
+/* The program gets the original mask and disposition back. */
 static struct error *block_signals(struct run *run)
 {
-	sigset_t mask;
+	static const int wanted[] = {SIGCHLD, SIGIO, SIGINT, SIGTERM, SIGHUP, SIGQUIT, 0};
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGCHLD);
-	sigaddset(&mask, SIGIO);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGQUIT);
-	run->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	sigaddset(&mask, SIGPIPE);
-	sigaddset(&mask, SIGXFSZ);
 	run->original_sigchld = signal(SIGCHLD, SIG_DFL);
-	sigprocmask(SIG_BLOCK, &mask, &run->original_mask);
-	return run->signals < 0 ? error_system(errno, NULL, "signalfd failed") : NULL;
+	return signals_watch(wanted, &run->signals, &run->original_mask);
 }
 
 static void create_session(struct run *run)
@@ -178,8 +165,10 @@ static void separate_environment(struct run *run)
 /* An attached program is let go. A started one has had what came from the terminal, whose whole foreground group gets
  * it; what was sent to forktrace alone (SI_USER and its like, never positive: sigaction(2)) is meant for the program.
  */
-static void on_interrupt(struct run *run, const struct signalfd_siginfo *info)
+static void on_interrupt(void *context, const struct signalfd_siginfo *info)
 {
+	struct run *run = context;
+
 	run->interrupts++;
 	lua_state_interrupt();
 	if (run->options.kernel == KERNEL_GUEST || is_foreign(run))
@@ -190,20 +179,6 @@ static void on_interrupt(struct run *run, const struct signalfd_siginfo *info)
 		session_forward_signal(run->session, (int)info->ssi_signo);
 	/* A call that waits would take notice of the signal at the end of its delay. */
 	session_end_delays(run->session);
-}
-
-/* Takes what waits; SIGCHLD only says that there is something to dispatch. */
-static void read_signals(struct run *run)
-{
-	struct signalfd_siginfo infos[8];
-	ssize_t got = read(run->signals, infos, sizeof(infos));
-
-	for (ssize_t i = 0; i < got / (ssize_t)sizeof(infos[0]); i++) {
-		if (infos[i].ssi_signo == SIGIO)
-			session_drain(run->session);
-		else if (infos[i].ssi_signo != SIGCHLD)
-			on_interrupt(run, &infos[i]);
-	}
 }
 
 static bool dispatch(void *session)
@@ -238,7 +213,7 @@ static void loop(struct run *run)
 			if (sources[2].revents & (POLLERR | POLLHUP))
 				session_stop_guest(run->session, "nobody reads the report");
 		}
-		read_signals(run);
+		signals_take(run->signals, run->session, on_interrupt, run);
 	}
 }
 
@@ -271,31 +246,8 @@ static int close_report(struct run *run, int status)
 	return EXIT_FORKTRACE;
 }
 
-/* The screen is the terminal's: a report is written to a file alone. */
-static int interact(struct run *run)
-{
-	_cleanup_free_ char *cache = cache_directory();
-	struct error *error = run->options.output ? open_report(&run->options, &run->output, &run->report) : NULL;
-
-	if (error)
-		return say_error(error);
-	sigprocmask(SIG_BLOCK, NULL, &run->original_mask);
-	run->original_sigchld = signal(SIGCHLD, SIG_DFL);
-
-	struct tui_request request = {
-	    .options = &run->options,
-	    .environment = run->environment,
-	    .signal_mask = &run->original_mask,
-	    .ignore_sigchld = run->original_sigchld == SIG_IGN,
-	    .cache = cache,
-	    .also = run->report ? &run->report->sink : NULL,
-	};
-
-	return close_report(run, tui_run(&request));
-}
-
-/* Standard output is the results': a report is written to a file alone. */
-static int test(struct run *run)
+/* A face that has the terminal, or standard output, for itself: a report is written to a file alone. */
+static int face(struct run *run)
 {
 	_cleanup_free_ char *cache = cache_directory();
 	struct error *error = run->options.output ? open_report(&run->options, &run->output, &run->report) : NULL;
@@ -309,25 +261,23 @@ static int test(struct run *run)
 	sigprocmask(SIG_BLOCK, NULL, &run->original_mask);
 	run->original_sigchld = signal(SIGCHLD, SIG_DFL);
 
-	struct script_request request = {
+	struct face_request request = {
 	    .options = &run->options,
 	    .environment = run->environment,
 	    .signal_mask = &run->original_mask,
 	    .ignore_sigchld = run->original_sigchld == SIG_IGN,
 	    .cache = cache,
 	    .also = run->report ? &run->report->sink : NULL,
-	    .symbols = no_cleanup_pointer(run->symbols),
 	};
 
-	return close_report(run, script_trace(&request));
+	return close_report(run, run->options.interactive ? tui_run(&request)
+							  : script_trace(&request, no_cleanup_pointer(run->symbols)));
 }
 
 static int trace(struct run *run)
 {
-	if (run->options.interactive)
-		return interact(run);
-	if (run->options.script)
-		return test(run);
+	if (run->options.interactive || run->options.script)
+		return face(run);
 
 	/* Before the signals are blocked: opening a FIFO waits for its reader, and may be interrupted. */
 	struct error *error = open_expectations(&run->options, &run->complaints, &run->expectations);

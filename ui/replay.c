@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "base/memory.h"
 #include "ui/open_report.h"
 #include "ui/record/reader.h"
+#include "ui/signals.h"
 
 static const char *name_of(const char *path)
 {
@@ -142,17 +142,12 @@ int replay_run(const struct options *options)
 	struct replay replay = {.options = options, .output = {.fd = -1}, .complaints = {.fd = -1}};
 	_cleanup_fd_ int fd = -1;
 	struct error *error = open_replay(&replay, &fd);
-	sigset_t mask;
 	int status;
 
 	if (error) {
 		status = say_error(error);
 	} else {
-		/* A closed pipe and a file at its limit are errors of write(2). */
-		sigemptyset(&mask);
-		sigaddset(&mask, SIGPIPE);
-		sigaddset(&mask, SIGXFSZ);
-		sigprocmask(SIG_BLOCK, &mask, NULL);
+		signals_of_writing();
 		status = replay_all(&replay, fd);
 	}
 	if (replay.report)

@@ -18,6 +18,12 @@ void say(const char *what, const char *message)
 	buffer_deinit(&line);
 }
 
+void say_log(int verbosity, enum log_level level, const char *message)
+{
+	if (level == LOG_LEVEL_WARNING ? verbosity >= 0 : verbosity > 0)
+		say(level == LOG_LEVEL_WARNING ? "warning: " : "", message);
+}
+
 void say_more(const char *line)
 {
 	struct buffer text = {0};

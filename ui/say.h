@@ -3,6 +3,7 @@
 #define FORKTRACE_UI_SAY_H
 
 #include "base/error.h"
+#include "base/log.h"
 
 /* What forktrace exits with besides the program's own status. */
 enum {
@@ -14,6 +15,9 @@ enum {
 
 /* One line, "forktrace: WHATMESSAGE"; the message is escaped. */
 void say(const char *what, const char *message);
+
+/* The engine's log, as loud as `verbosity` has it: warnings unless it is negative, the rest where it is positive. */
+void say_log(int verbosity, enum log_level level, const char *message);
 
 /* A further line of what was said, indented; escaped. */
 void say_more(const char *line);

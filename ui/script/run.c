@@ -4,13 +4,13 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "forktrace_control.h"
 #include "session/guest_session.h"
 #include "ui/script/lua_state.h"
 #include "ui/script/run_internal.h"
+#include "ui/signals.h"
 
 bool run_is_guest(const struct test_run *run)
 {
@@ -44,27 +44,16 @@ static void give_up(struct test_run *run, const char *reason)
 
 /* The terminal gives its Ctrl-C to the program too; what was sent to forktrace alone is passed on. Whoever asks twice
  * does not want to wait for the program. */
-static void on_interrupt(struct test_run *run, const struct signalfd_siginfo *info)
+static void on_interrupt(void *context, const struct signalfd_siginfo *info)
 {
+	struct test_run *run = context;
+
 	if (++run->interrupts > 1)
 		run_fail(run, error_create(ERROR_INPUT, 0, NULL, "%s", LUA_INTERRUPTED));
 	else if (run_is_guest(run) || !run->options->command)
 		give_up(run, "forktrace was asked to end");
 	else if (info->ssi_code <= 0)
 		session_forward_signal(run->session, (int)info->ssi_signo);
-}
-
-static void read_signals(struct test_run *run)
-{
-	struct signalfd_siginfo infos[8];
-	ssize_t got = read(run->signals, infos, sizeof(infos));
-
-	for (ssize_t i = 0; i < got / (ssize_t)sizeof(infos[0]); i++) {
-		if (infos[i].ssi_signo == SIGIO)
-			session_drain(run->session);
-		else if (infos[i].ssi_signo != SIGCHLD)
-			on_interrupt(run, &infos[i]);
-	}
 }
 
 static void take_records(struct test_run *run)
@@ -133,7 +122,7 @@ static void loop(struct test_run *run)
 		}
 		if (!busy)
 			wait_for_news(run);
-		read_signals(run);
+		signals_take(run->signals, run->session, on_interrupt, run);
 	}
 }
 
@@ -218,9 +207,9 @@ static void clean_up(struct test_run *run)
 	free(run);
 }
 
-int script_trace(const struct script_request *request)
+int script_trace(const struct face_request *request, struct kernel_symbols *symbols)
 {
-	struct test_run *run = run_create(request);
+	struct test_run *run = run_create(request, symbols);
 	struct error *error = run_prepare(run);
 	int status;
 

@@ -11,7 +11,8 @@
 enum { STANDARD_OUTPUT, STANDARD_ERROR, OUTPUTS };
 
 struct test_run {
-	const struct script_request *request;
+	const struct face_request *request;
+	struct kernel_symbols *symbols; /* of --gdb, until it is taken over */
 	const struct options *options;
 	struct output tap_output;
 	struct tap tap;
@@ -34,7 +35,7 @@ bool run_is_guest(const struct test_run *run);
 void run_fail(struct test_run *run, struct error *error);
 
 /* --- run_start.c --- */
-struct test_run *run_create(const struct script_request *request);
+struct test_run *run_create(const struct face_request *request, struct kernel_symbols *symbols);
 /* Reads the script, runs it, and takes over what the program could write among the results. */
 struct error *run_prepare(struct test_run *run);
 /* Starts the program, or attaches. */

@@ -2,12 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "forktrace_control.h"
 #include "ui/find_program.h"
+#include "ui/say.h"
 #include "ui/script/run_internal.h"
+#include "ui/signals.h"
 
 /* --- what comes from the engine and the program --- */
 
@@ -15,8 +16,7 @@ static void on_log(void *context, enum log_level level, const char *message)
 {
 	const struct test_run *run = context;
 
-	if (level == LOG_LEVEL_WARNING ? run->options->verbosity >= 0 : run->options->verbosity > 0)
-		say(level == LOG_LEVEL_WARNING ? "warning: " : "", message);
+	say_log(run->options->verbosity, level, message);
 }
 
 static void on_line(void *context, int number, const char *line, size_t size)
@@ -74,17 +74,9 @@ static struct error *take_outputs(struct test_run *run)
 static struct error *watch_signals(struct test_run *run)
 {
 	/* SIGQUIT is not among them: it ends forktrace, whatever the script is about. */
-	static const int wanted[] = {SIGCHLD, SIGIO, SIGINT, SIGTERM, SIGHUP};
-	sigset_t mask;
+	static const int wanted[] = {SIGCHLD, SIGIO, SIGINT, SIGTERM, SIGHUP, 0};
 
-	sigemptyset(&mask);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		sigaddset(&mask, wanted[i]);
-	run->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	sigaddset(&mask, SIGPIPE);
-	sigaddset(&mask, SIGXFSZ);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	return run->signals < 0 ? error_system(errno, NULL, "signalfd failed") : NULL;
+	return signals_watch(wanted, &run->signals, NULL);
 }
 
 static struct error *create_session(struct test_run *run)
@@ -165,14 +157,12 @@ static struct error *start_program_anywhere(struct test_run *run)
 
 struct error *run_start(struct test_run *run)
 {
-	struct kernel_symbols *symbols = run->request->symbols;
-
 	struct error *error = create_session(run);
 
 	if (error)
 		return error;
 	if (run->options->guest.stub)
-		return guest_run_attach(run->session, run->options, symbols);
+		return guest_run_attach(run->session, run->options, run->symbols);
 	return run->options->command ? start_program_anywhere(run) : attach(run);
 }
 
@@ -195,11 +185,12 @@ struct error *run_prepare(struct test_run *run)
 	return error ? error : take_outputs(run);
 }
 
-struct test_run *run_create(const struct script_request *request)
+struct test_run *run_create(const struct face_request *request, struct kernel_symbols *symbols)
 {
 	struct test_run *run = memory_alloc(sizeof(*run));
 
 	run->request = request;
+	run->symbols = symbols;
 	run->options = request->options;
 	run->signals = run->queue.wake = run->tap_output.fd = -1;
 	for (int i = 0; i < OUTPUTS; i++)

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -14,6 +13,7 @@
 #include "ui/find_program.h"
 #include "ui/guest_run.h"
 #include "ui/say.h"
+#include "ui/signals.h"
 #include "ui/tui/crash.h"
 #include "ui/tui/script.h"
 #include "ui/tui/tui.h"
@@ -21,7 +21,7 @@
 enum { DRAW_MS = 30 };
 
 struct run {
-	const struct tui_request *request;
+	const struct face_request *request;
 	struct tui tui;
 	struct script script;
 	int signals;
@@ -90,17 +90,11 @@ static void follow_selection(struct run *run)
 
 static struct error *watch_signals(struct run *run)
 {
-	static const int wanted[] = {SIGCHLD, SIGIO, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP};
-	sigset_t mask;
+	static const int wanted[] = {SIGCHLD, SIGIO, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP, 0};
+	struct error *error = signals_watch(wanted, &run->signals, NULL);
 
-	sigemptyset(&mask);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		sigaddset(&mask, wanted[i]);
-	run->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	sigaddset(&mask, SIGPIPE);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
 	crash_watch();
-	return run->signals < 0 ? error_system(errno, NULL, "signalfd failed") : NULL;
+	return error;
 }
 
 static void create_session(struct run *run)
@@ -224,29 +218,17 @@ static void quit_now(struct run *run)
 	tui_command(&run->tui, run->request->options->command ? "quit kill" : "quit detach");
 }
 
-static void read_signals(struct run *run)
+static void on_signal(void *context, const struct signalfd_siginfo *info)
 {
-	struct signalfd_siginfo infos[16];
-	ssize_t got = read(run->signals, infos, sizeof(infos));
+	struct run *run = context;
 
-	for (ssize_t i = 0; i < got / (ssize_t)sizeof(infos[0]); i++) {
-		switch (infos[i].ssi_signo) {
-		case SIGCHLD:
-			break;
-		case SIGIO:
-			session_drain(run->tui.session);
-			break;
-		case SIGWINCH:
-			screen_resize();
-			run->tui.changed = true;
-			break;
-		case SIGTSTP:
-			tui_command(&run->tui, "suspend");
-			break;
-		default:
-			quit_now(run);
-			break;
-		}
+	if (info->ssi_signo == SIGWINCH) {
+		screen_resize();
+		run->tui.changed = true;
+	} else if (info->ssi_signo == SIGTSTP) {
+		tui_command(&run->tui, "suspend");
+	} else {
+		quit_now(run);
 	}
 }
 
@@ -320,7 +302,7 @@ static void loop(struct run *run)
 
 		poll(sources, SOURCES, busy || tui->changed ? 0 : run->script.path ? 1000 : -1);
 		if (sources[SIGNALS].revents)
-			read_signals(run);
+			signals_take(run->signals, tui->session, on_signal, run);
 		if (sources[NOTES].revents)
 			event_notes_take(&tui->notes, take_line, take_fork, run);
 		if (sources[KEYS].revents)
@@ -380,7 +362,7 @@ static int exit_status(const struct run *run)
 												    : status;
 }
 
-int tui_run(const struct tui_request *request)
+int tui_run(const struct face_request *request)
 {
 	struct run *run = memory_alloc(sizeof(*run));
 	const struct options *options = request->options;
