@@ -112,13 +112,16 @@ static void ask_plan(const struct course *course, const struct place *first, str
 	stepped_end(&stepped);
 }
 
-/* gdb shows the begin of an inlined body first as the call, then as the body: STEP_LINE enters at once. */
+/* gdb shows the begin of an inlined body first as the call, then as the body: STEP_LINE enters at once. One function at
+ * one place again and again is recursion. */
 static void join_same_places(struct places *places)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < places->count; i++) {
-		if (count && places->items[count - 1].pc == places->items[i].pc)
+		const struct place *last = count ? &places->items[count - 1] : NULL;
+
+		if (last && last->pc == places->items[i].pc && strcmp(last->function, places->items[i].function) != 0)
 			count--;
 		places->items[count++] = places->items[i];
 	}
