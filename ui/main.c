@@ -199,7 +199,8 @@ static void loop(struct run *run)
 	unsigned stops = 0;
 
 	for (;;) {
-		bool stopped = spin_until(&spin, dispatch, run->session);
+		bool stopped = session_is_writing(run->session) ? session_dispatch(run->session)
+								: spin_until(&spin, dispatch, run->session);
 
 		/* A second request ends an attachment at once: the kernel lets go of what is left. */
 		if (session_done(run->session) || (is_attached(run) && run->interrupts > 1))

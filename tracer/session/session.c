@@ -285,6 +285,11 @@ void session_drain(struct session *session)
 		live_kernel_drain(session->live);
 }
 
+bool session_is_writing(const struct session *session)
+{
+	return writer_is_busy(session->writer);
+}
+
 int session_fd(const struct session *session)
 {
 	return session->guest ? guest_follow_fd(session->guest) : injector_fd(session->injector);

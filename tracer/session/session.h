@@ -66,6 +66,9 @@ bool session_dispatch(struct session *session);
  * when a call that was held goes on. -1: there is none. */
 int session_fd(const struct session *session);
 
+/* Does the thread that writes records want a CPU now? A hint, for a caller that would keep one busy by waiting. */
+bool session_is_writing(const struct session *session);
+
 /* Takes in kernel samples that pile up, for want of forks of ours, because the rest of the machine forks. */
 void session_drain(struct session *session);
 

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -34,6 +35,7 @@ struct writer {
 	queued_vector waiting;
 	queued_vector done; /* written; what they hold is given back by the tracing thread */
 	bool over;
+	atomic_bool busy; /* the thread works */
 };
 
 static void append(queued_vector *to, const queued_vector *from)
@@ -130,7 +132,9 @@ static void *run(void *context)
 		swap(&writer->waiting, &taken);
 		pthread_cond_signal(&writer->taken);
 		pthread_mutex_unlock(&writer->lock);
+		atomic_store_explicit(&writer->busy, true, memory_order_relaxed);
 		write_all(writer->session, &taken);
+		atomic_store_explicit(&writer->busy, false, memory_order_relaxed);
 		pthread_mutex_lock(&writer->lock);
 		append(&writer->done, &taken);
 		taken.count = 0;
@@ -214,6 +218,11 @@ struct writer *writer_create(struct session *session)
 	writer->running = pthread_create(&writer->thread, NULL, run, writer) == 0;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return writer;
+}
+
+bool writer_is_busy(const struct writer *writer)
+{
+	return atomic_load_explicit(&writer->busy, memory_order_relaxed);
 }
 
 void writer_finish(struct writer *writer)

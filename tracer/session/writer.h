@@ -24,6 +24,9 @@ void writer_put(struct writer *writer, const struct queued *queued);
 /* Hands over what was queued. For when no stop waits to be handled. */
 void writer_flush(struct writer *writer);
 
+/* Is the thread at work, and in need of a CPU? */
+bool writer_is_busy(const struct writer *writer);
+
 /* Waits until everything is written. Nothing may be queued after it. */
 void writer_finish(struct writer *writer);
 void writer_destroy(struct writer *writer); /* accepts NULL */
