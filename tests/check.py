@@ -430,7 +430,7 @@ def set_environment(arguments):
     binaries = (ROOT / arguments.bin).resolve()
     os.environ.setdefault("FORKTRACE", str(binaries / "forktrace"))
     os.environ.setdefault("FORKTRACE_BUILD", str((ROOT / arguments.build).resolve()))
-    kernel = (ROOT / arguments.build / "cache/forktrace/guest/vmlinuz").resolve()
+    kernel = ROOT / arguments.build / "cache/forktrace/guest/vmlinuz"  # the PAE one has its name and -pae
     if kernel.exists():
         os.environ.setdefault("FORKTRACE_GUEST_KERNEL", str(kernel))
     return binaries

@@ -2,14 +2,12 @@
 """The kernel of the tests' machine: Debian's newest for amd64, fetched once and unpacked, never installed.
 
     tests/vm/kernel.py                 fetches it into build/cache/vm, where it is not there yet
-    tests/vm/kernel.py --if-needed     only where this machine's kernel runs no 32-bit programs
     kernel.find()                      {"vmlinux": path, "modules": [paths in the order of loading]}, or None
 
 apt checks what it fetches against Debian's signed lists. The kernel is unpacked further than Debian's boot image, to the
 ELF file inside, which QEMU starts directly (PVH): an emulated processor would take seconds to unpack it.
 """
 
-import errno
 import lzma
 import pathlib
 import re
@@ -109,15 +107,5 @@ def run(command, directory=None):
     return result.stdout
 
 
-def runs_32_bit():
-    """Does this machine's kernel? The program was built before."""
-    try:
-        subprocess.run([ROOT / "build/targets/i386/test_fork"], stdout=subprocess.DEVNULL, check=False)
-    except OSError as error:
-        return error.errno != errno.ENOEXEC
-    return True
-
-
 if __name__ == "__main__":
-    if sys.argv[1:] != ["--if-needed"] or not runs_32_bit():
-        fetch()
+    fetch()

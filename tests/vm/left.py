@@ -27,7 +27,7 @@ CORE = re.compile(r"""(?x)
     | ^test_stacks\.Gdb_i386\.test_(fork|fork_stripped|clone|deep_o2|spawn|threads_static|int80|vfork)$
     | ^test_stacks\.CompareTool\.test_(fork|deep|spawn|threads)_i386(_o2)?$
     | ^test_attach\.Attach\.test_i386$
-    | ^test_robust\.Odd\.test_exec_between_abis$
+    | ^test_robust\.Odd\.test_(exec_between_abis|x32_program)$
     | ^test_tui\.Stepper\.test_fork_at_80x24$
     | ^test_tui\.Scripted\.test_(exec|lines)$
     | ^test_tui\.Hardware\.test_(breakpoint|watchpoint|breakpoint_of_a_killed_forktrace)_i386$
