@@ -256,8 +256,8 @@ class Stepper(unittest.TestCase):
             self.assertEqual((state_of(support.tracer_of(traced)), state_of(traced)), ("T", "t"))
             terminal.resize(100, 30)
             terminal.type("Enter")
-            screen = terminal.wait("at the start")
-            self.assertEqual(len(screen.splitlines()[0]), 100)
+            screen = terminal.wait(r"\A[^\n]{100}\n.*at the start")
+            self.assertEqual(len(screen.splitlines()), 30)
             terminal.type("q", "k")
             terminal.wait("^status 0")
 
