@@ -433,6 +433,8 @@ def set_environment(arguments):
     kernel = ROOT / arguments.build / "cache/forktrace/guest/vmlinuz"  # the PAE one has its name and -pae
     if kernel.exists():
         os.environ.setdefault("FORKTRACE_GUEST_KERNEL", str(kernel))
+    others = (ROOT / arguments.build / "cache/kernels").glob("*/forktrace/guest/vmlinuz*")
+    os.environ.setdefault("FORKTRACE_OTHER_KERNELS", ":".join(str(path) for path in others if path.is_symlink()))
     return binaries
 
 

@@ -24,6 +24,7 @@ check-kernels: $(BIN)/forktrace targets
 	@for package in linux-image-686 linux-image-686-pae; do \
 		XDG_CACHE_HOME=$(GUEST_CACHE) $(BIN)/forktrace --guest-fetch=$$package || exit 1; \
 	done
+	@tests/other_kernels.sh $(abspath $(BIN))/forktrace $(BUILD)/cache/kernels
 	@tests/vm/kernel.py
 
 # --- unit tests: of the engine, and, as ui_NAME_test, of the faces ----------------------------------------------------
