@@ -54,7 +54,7 @@ static void check_kernel(const char *path)
 	snprintf(kernel_file, sizeof(kernel_file), "%s/kernel", scratch);
 	gdb_kernel_file(guest, kernel_file);
 
-	/* Linux 6.4 made the rest of it C, which is called so since. */
+	/* Linux 6.5 made the rest of it C, which is called so since. */
 	uint64_t address;
 	const char *begin = kernel_symbols_by_name(symbols, "ret_from_fork_asm", &address, NULL) ? "ret_from_fork_asm"
 												 : "ret_from_fork";

@@ -141,7 +141,7 @@ static void knows_4_8(void **state)
 	expect_function(symbols, STAGE_COPY, STAGE_ENTRY_INT80, NR_CLONE, "copy_process.isra.0.part.1", 0xc10557a0);
 }
 
-/* As Debian's 6.1, and with the names that 6.6 brought. */
+/* As Debian's 6.1, and with the names that 6.5 brought. */
 static const char linux_6[] = "c1001000 t ret_from_fork\n"
 			      "c1001100 T ret_from_fork_asm\n"
 			      "c1062d50 T copy_process\n"

@@ -5,7 +5,7 @@
  * labels), arch/x86/entry/common.c of 4.4 (do_fast_syscall_32; do_syscall_32_irqs_on, which the code of int $0x80 calls
  * on 32-bit kernels alone), of 4.6 (do_int80_syscall_32 in its place) and of 5.10 (__do_fast_syscall_32),
  * arch/x86/entry/syscall_32.c of 6.9 (ia32_sys_call), the series "Enable pt_regs based syscalls for x86-32 native" of
- * 5.7 (__ia32_sys_*), commit 3aec4ecb3d1f of 6.6 (ret_from_fork_asm). Booted, and seen on the kernel's stack or in
+ * 5.7 (__ia32_sys_*), commit 3aec4ecb3d1f of 6.5 (ret_from_fork_asm). Booted, and seen on the kernel's stack or in
  * /proc/kallsyms: 2.6.34, 3.1, 3.16, 4.8, 6.1. */
 #include "arch/stage.h"
 
@@ -52,7 +52,7 @@ static const char *const vsyscall_names[] = {"__kernel_vsyscall", NULL};
 static const char *const no_names[] = {NULL};
 
 /* Each list newest first. Of the older names those come last that are also the name of something else in a newer
- * kernel: since 6.6 ret_from_fork is a function that ret_from_fork_asm calls. */
+ * kernel: since 6.5 ret_from_fork is a function that ret_from_fork_asm calls. */
 static const char *const sysenter_entry_names[] = {"entry_SYSENTER_32", "ia32_sysenter_target", NULL};
 static const char *const int80_entry_names[] = {"entry_INT80_32", "system_call", NULL};
 static const char *const all_entry_names[] = {"entry_SYSENTER_32", "entry_INT80_32", "ia32_sysenter_target",
@@ -126,7 +126,7 @@ static const struct stage_info stages[STAGE_COUNT] = {
     [STAGE_CHILD_FIRST] = {"child-first",
 			   "The child begins here: it completes the scheduler's switch (schedule_tail) and goes to "
 			   "user mode, without having been in any stage above.",
-			   child_first_names, "ret_from_fork until 6.5, ret_from_fork_asm since 6.6"},
+			   child_first_names, "ret_from_fork until 6.4, ret_from_fork_asm since 6.5"},
     [STAGE_RETURN_CHILD] = {"return-child",
 			    "The child is in user mode, at the instruction behind the system call, with 0 in eax.",
 			    no_names, NULL},

@@ -101,7 +101,7 @@ static bool is_below_border(const struct unwind *unwind)
 	return false;
 }
 
-/* ret_from_fork is C since Linux 6.6, called by ret_from_fork_asm; before that it is the entry itself. */
+/* ret_from_fork is C since Linux 6.5, called by ret_from_fork_asm; before that it is the entry itself. */
 static bool is_entry(struct unwind *unwind, const struct kernel_function *function)
 {
 	struct kernel_function caller;
