@@ -356,3 +356,55 @@ class FramePointer(unittest.TestCase):
                 self.assertEqual(guessed[:1], ["call_code"], callstack.format_frames(frames))
                 self.assertEqual(frames[names.index("call_code")]["method"], "frame-pointer")
                 self.assertEqual(names[-1], "_start")
+
+
+# What a handler returns to, with rules that begin where it does (Linux 7.2's i386 vDSO has such). Of the frame that the
+# kernel makes the rules give what leads on (struct rt_sigframe and sigcontext, arch/x86/include/).
+TRAMPOLINE_PROGRAM = r"""
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+/* Register `number` lies at rsp plus a number that is written in two bytes (LEB128). */
+#define SAVED(number, low, high) ".cfi_escape 0x10, " #number ", 3, 0x77, " #low ", " #high "\n"
+__asm__(".text\n.p2align 4\n nop\n.p2align 4\n.type back, @function\nback:\n"
+        ".cfi_startproc simple\n.cfi_signal_frame\n"
+        ".cfi_escape 0x0f, 4, 0x77, 0xa0, 1, 0x06\n" /* the canonical frame address: what rsp + 160 holds */
+        SAVED(16, 0xa8, 1) SAVED(6, 0xf8, 0) SAVED(3, 0x80, 1) SAVED(12, 0xc8, 0) SAVED(13, 0xd0, 0) SAVED(14, 0xd8, 0)
+        SAVED(15, 0xe0, 0) "mov $15, %eax\nsyscall\n.cfi_endproc\n.size back, .-back");
+extern void back(void);
+static void handler(int number)
+{
+    (void)number;
+    if (fork() == 0)
+        _exit(0);
+    wait(NULL);
+}
+__attribute__((noinline)) static void interrupted(void)
+{
+    syscall(SYS_kill, getpid(), SIGUSR1);
+}
+int main(void)
+{
+    struct { void (*handler)(int); unsigned long flags; void (*restorer)(void); unsigned long mask; } action = {
+        handler, 0x04000000 /* SA_RESTORER */, back, 0};
+    syscall(SYS_rt_sigaction, SIGUSR1, &action, NULL, sizeof(action.mask));
+    interrupted();
+    return 0;
+}
+"""
+
+
+class Trampoline(unittest.TestCase):
+    def test_rules_from_its_first_instruction(self):
+        with tempfile.TemporaryDirectory(prefix="forktrace-test.") as directory:
+            program = support.compile_c(directory, TRAMPOLINE_PROGRAM, "x86_64", "-O1")
+            for unwinder in "libdw", "libunwind":
+                (record,) = support.trace([program], ["-k", "none", f"--unwinder={unwinder}"]).forks()
+                for side in "parent", "child":
+                    frames = record[side]["frames"]
+                    text = callstack.format_frames(frames)
+                    own = [frame for frame in frames if frame["module"] == program]
+                    self.assertEqual(callstack.symbols(own), ["handler", "back", "interrupted", "main", "_start"], text)
+                    self.assertTrue(all(frame["certain"] for frame in frames), text)
+                    self.assertIsNone(record[side]["frames_reason"])

@@ -121,7 +121,7 @@ static enum walk_end walk_stack(struct capture *capture, const struct capture_hi
 	if (hint->fresh_stack)
 		return WALK_OUTERMOST;
 	for (;;) {
-		if (end == WALK_GOES_ON)
+		while (end == WALK_GOES_ON || end == WALK_FROM_HERE)
 			end = (int)walk_by_cfi(capture);
 		if (end == WALK_OUTERMOST || (end == WALK_NO_CFI && is_entry_code(walk_last(walk))))
 			return WALK_OUTERMOST;
@@ -203,6 +203,7 @@ static const char *end_reason(const struct capture *capture, enum walk_end end)
 
 	switch (end) {
 	case WALK_OUTERMOST:
+	case WALK_FROM_HERE:
 		return NULL;
 	case WALK_NO_CFI:
 		if (capture->options.unwinder == UNWINDER_FRAME_POINTER)

@@ -128,7 +128,7 @@ static int take_frame(Dwfl_Frame *state, void *argument)
 	if (end == WALK_GOES_ON)
 		return DWARF_CB_OK;
 	attachment->end = (enum walk_end)end;
-	if (end == WALK_NO_CFI || end == WALK_NO_MODULE)
+	if (end == WALK_NO_CFI || end == WALK_NO_MODULE || end == WALK_FROM_HERE)
 		save_registers(walk, state);
 	return DWARF_CB_ABORT;
 }

@@ -258,7 +258,7 @@ enum walk_end walk_libunwind(struct walk *walk)
 			return WALK_FAILED;
 		end = walk_add(walk, pc, sp, METHOD_LIBUNWIND, true);
 	}
-	if (end == WALK_NO_CFI || end == WALK_NO_MODULE)
+	if (end == WALK_NO_CFI || end == WALK_NO_MODULE || end == WALK_FROM_HERE)
 		save_registers(walk, &cursor);
 	return (enum walk_end)end;
 }

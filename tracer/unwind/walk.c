@@ -13,11 +13,25 @@ static bool rises(const struct walk *walk, uint64_t sp)
 	return sp > below->sp || (sp == below->sp && walk->frames.count == 1);
 }
 
+/* Or not early, as in the i386 vDSO of Linux 7.2: then nothing covers the byte before. */
+static bool begins_trampoline(const struct walk *walk, struct walk_frame *frame)
+{
+	const struct module *module = module_map_find(walk->modules, frame->pc);
+	const struct cfi *cfi = module ? cfi_lookup(module->file, frame->pc - module->start) : NULL;
+
+	if ((frame->cfi && frame->cfi->covered) || !cfi || !cfi->covered || !cfi->signal_frame)
+		return false;
+	frame->module = module;
+	frame->cfi = cfi;
+	return frame->exact = true;
+}
+
 int walk_add(struct walk *walk, uint64_t pc, uint64_t sp, enum frame_method method, bool certain)
 {
 	bool innermost = !walk->frames.count;
 	const struct walk_frame *below = innermost ? NULL : walk_last(walk);
 	bool after_signal = !innermost && below->cfi && below->cfi->signal_frame;
+	bool again = false;
 
 	if (walk->frames.count >= walk->max_frames)
 		return WALK_LIMIT;
@@ -40,6 +54,8 @@ int walk_add(struct walk *walk, uint64_t pc, uint64_t sp, enum frame_method meth
 	 * begin one byte early for that reason. */
 	if (frame.cfi && frame.cfi->covered && frame.cfi->signal_frame)
 		frame.exact = true;
+	else if (!frame.exact)
+		again = begins_trampoline(walk, &frame);
 	/* What rests on a guess may be led astray by true rules, from a wrong stack pointer. */
 	if (!frame.certain && !frame.exact && !walk_is_return_address(walk, pc))
 		return WALK_ASTRAY;
@@ -50,7 +66,7 @@ int walk_add(struct walk *walk, uint64_t pc, uint64_t sp, enum frame_method meth
 		return WALK_NO_CFI;
 	if (frame.cfi->registers[walk->arch->pc].place == CFI_UNDEFINED)
 		return WALK_OUTERMOST;
-	return WALK_GOES_ON;
+	return again ? WALK_FROM_HERE : WALK_GOES_ON;
 }
 
 enum frame_method walk_cfi_method(const struct walk_frame *frame)

@@ -37,6 +37,7 @@ enum walk_end {
 	WALK_LIMIT,     /* as many frames as are wanted */
 	WALK_FAILED,    /* the library gave up */
 	WALK_ASTRAY,    /* after a guess, the next frame's pc is no return address */
+	WALK_FROM_HERE, /* it has to begin anew with the last frame, whose address the library would look up wrongly */
 };
 
 struct walk {
@@ -50,7 +51,8 @@ struct walk {
 
 /* Adds the frame at `pc` and finds out what is known there; on top of a guess it is a guess itself. Returns WALK_LIMIT,
  * WALK_LOOP or WALK_ASTRAY where it does not belong on the stack (nothing is added), WALK_NO_MODULE or WALK_NO_CFI or
- * WALK_OUTERMOST where the call frame information does not lead on (it is added); WALK_GOES_ON else. */
+ * WALK_OUTERMOST where the call frame information does not lead on (it is added); WALK_FROM_HERE or WALK_GOES_ON else.
+ */
 enum { WALK_GOES_ON = -1 };
 int walk_add(struct walk *walk, uint64_t pc, uint64_t sp, enum frame_method method, bool certain);
 
