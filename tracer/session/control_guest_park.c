@@ -1,5 +1,6 @@
 /* Where tasks of a guest wait that are held while others go on: in a loop of ours, which sleeps. It lies between two
- * functions of the vDSO, which all processes share, so that nothing of a program's own memory is changed. */
+ * functions of the vDSO, or behind them, which all processes share: nothing of a program's own memory is changed. */
+#include <gelf.h>
 #include <string.h>
 
 #include "session/control_guest.h"
@@ -26,18 +27,50 @@ static size_t padding_at(struct control_machine *machine, const uint8_t *image, 
 	return at - start;
 }
 
-/* Behind a function: a return, or the system call that a signal's handler returns by. */
-static void find_room(struct control_machine *machine)
+/* Behind a function: a return, or the system call that a signal's handler returns by. 0: there is none. */
+static uint64_t find_padding(struct control_machine *machine, const uint8_t *image, size_t size)
 {
 	enum { RETURN = 0xc3, INT = 0xcd, SYSTEM_CALL = 0x80 };
+
+	for (size_t at = 2; at < size; at++) {
+		if ((image[at - 1] == RETURN || (image[at - 2] == INT && image[at - 1] == SYSTEM_CALL)) &&
+		    padding_at(machine, image, size, at) >= sizeof(loop))
+			return at;
+	}
+	return 0;
+}
+
+/* What the kernel reads but once, when it boots (apply_alternatives in arch/x86/kernel/alternative.c). It follows the
+ * code. Linux 7.2 has no other room, where its functions are not aligned to more than four bytes. */
+static uint64_t find_alternatives(const uint8_t *image, size_t size)
+{
+	Elf *elf = elf_memory((char *)(uintptr_t)image, size); /* is only read */
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	uint64_t found = 0;
+	size_t names;
+
+	if (elf && !elf_getshdrstrndx(elf, &names)) {
+		while (!found && (section = elf_nextscn(elf, section))) {
+			const char *name =
+			    gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
+
+			if (name && !strcmp(name, ".altinstructions") && header.sh_size >= sizeof(loop))
+				found = header.sh_addr;
+		}
+	}
+	elf_end(elf);
+	return found;
+}
+
+static void find_room(struct control_machine *machine)
+{
 	size_t size;
 	const uint8_t *image = guest_vdso(machine->follow->guest, &size);
 
-	for (size_t at = 2; at < size && !machine->park; at++) {
-		if ((image[at - 1] == RETURN || (image[at - 2] == INT && image[at - 1] == SYSTEM_CALL)) &&
-		    padding_at(machine, image, size, at) >= sizeof(loop))
-			machine->park = at;
-	}
+	machine->park = find_padding(machine, image, size);
+	if (!machine->park)
+		machine->park = find_alternatives(image, size);
 	machine->no_park = !machine->park;
 }
 
