@@ -395,6 +395,7 @@ class Scripted(unittest.TestCase):
     """Keys from a file, without a terminal."""
 
     def play(self, command, *lines, columns=80, rows=24, options=()):
+        """Status, what SCREEN got, standard error; what SCREEN with something behind it got is kept by that."""
         with tempfile.TemporaryDirectory(prefix="forktrace-keys-") as folder:
             keys = pathlib.Path(folder, "keys")
             screen = pathlib.Path(folder, "screen")
@@ -402,7 +403,9 @@ class Scripted(unittest.TestCase):
             status, _, stderr = support.run_command(
                 [support.FORKTRACE, "-i", f"--keys={keys}", *options, *command],
                 env=support.environment(LINES=str(rows), COLUMNS=str(columns), LC_ALL="C.UTF-8"))
-            return status, screen.read_text() if screen.exists() else "", stderr.decode()
+            self.screens = {path.name.removeprefix("screen"): path.read_text()
+                            for path in pathlib.Path(folder).glob("screen*")}
+            return status, self.screens.get("", ""), stderr.decode()
 
     def test_stripped_static_program_begins_at_its_entry(self):
         for abi in support.runnable_abis():
@@ -486,6 +489,19 @@ class Scripted(unittest.TestCase):
                                                ":screen SCREEN", ":quit kill")
             self.assertEqual((status, stderr), (0, ""))
             self.assertRegex(screen, rf"1: process \d+ \({new}\) .* in spawn_child at test_fork.c:8")
+
+    def test_breakpoints_of_the_next_program(self):
+        """Those by name are set in it too, also in its libraries: with the same number."""
+        for old, new in itertools.product(support.runnable_abis(), repeat=2):
+            program = live_support.compile_program(EXEC, old)
+            status, screen, stderr = self.play(
+                [program, support.target(new, "test_fork")], ":wait stop", ":break main", ":break _Fork", "c", ":wait stop",
+                ":screen SCREEN1", "c", ":wait stop", ":screen SCREEN2", ":break _Fork", ":screen SCREEN3", "c", ":wait end")
+            self.assertEqual((status, stderr), (0, ""))
+            self.assertRegex(self.screens["1"], rf"1: process \d+ \({new}\) at breakpoint 1, in main")
+            self.assertRegex(self.screens["2"], rf"1: process \d+ \({new}\) at breakpoint 2, in (_Fork|arch_fork)")
+            self.assertRegex(self.screens["2"], r"(?m)^  main +test_fork.c:20$")
+            self.assertIn("breakpoint 2 is taken back", self.screens["3"])
 
     def check_lines(self, program):
         steps = [line for _ in range(3) for line in ("n", ":wait stop")]

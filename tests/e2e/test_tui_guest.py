@@ -202,6 +202,17 @@ class Scripted(unittest.TestCase):
             self.assertRegex(screens[screen], place)
         self.assertEqual(len(re.findall(r"(?m)x$", screens["5"])), 2)
 
+    def test_breakpoints_of_the_next_program(self):
+        """Those by name are set in it too, and the kernel's stay."""
+        program = self.compiled("#include <unistd.h>\nint main(void) { return execl(\"/next\", \"next\", NULL); }")
+        target = support.built_target("i386", "test_fork")
+        status, stderr, screens = self.play(
+            program, ":wait stop", ":break main", ":break copy_process", "c", ":wait stop", ":screen SCREEN1",
+            "c", ":wait stop", ":screen SCREEN2", ":quit kill", options=[f"--guest-file={target}:/next"])
+        self.assertEqual((status, stderr), (0, ""))
+        self.assertRegex(screens["1"], "at breakpoint 1, in main at test_fork.c:17")
+        self.assertRegex(screens["2"], "at breakpoint 2, in the kernel's copy_process")
+
     def test_only_the_task_that_is_stepped_goes_on(self):
         """Parent and child run the same loop; a breakpoint in it stops both, and each one's count is its own."""
         program = self.compiled(r"""

@@ -193,7 +193,7 @@ void control_abandon(struct controlled *task)
 	if (task->control->backend->abandon)
 		task->control->backend->abandon(task);
 	task->planned = task->executing = task->through_call = task->hopping = false;
-	task->to_fork = task->interrupt = false;
+	task->to_fork = task->interrupt = task->onward = false;
 	task->held_as = CONTROL_STOP_NONE;
 }
 

@@ -4,6 +4,13 @@
 #include "session/control_internal.h"
 #include "target/breakpoints.h"
 
+/* A name means something in another program too, and an address does not. */
+static bool is_by_name(const struct control_breakpoint *breakpoint)
+{
+	return !breakpoint->watch && breakpoint->where[0] != '*' &&
+	       !(breakpoint->where[0] >= '0' && breakpoint->where[0] <= '9');
+}
+
 static struct control_breakpoint *by_number(const struct control *control, int number)
 {
 	for (size_t i = 0; i < control->breakpoints.count; i++) {
@@ -38,6 +45,17 @@ struct control_breakpoint *control_user_breakpoint(const struct control *control
 	return found;
 }
 
+bool control_hit(struct controlled *task, uint64_t pc)
+{
+	struct control_breakpoint *breakpoint = control_user_breakpoint(task->control, task, pc);
+
+	if (!breakpoint)
+		return false;
+	breakpoint->hits++;
+	control_hold(task, CONTROL_STOP_BREAKPOINT, breakpoint->number);
+	return true;
+}
+
 int control_breakpoint_at(const struct control *control, unsigned id, uint64_t address)
 {
 	if (!control_task(control, id) || !control_lives(control->tasks.items[id - 1]))
@@ -61,11 +79,13 @@ struct error *control_breakpoint_delete(struct control *control, int number)
 
 	if (!known)
 		return error_create(ERROR_NOT_FOUND, 0, NULL, "there is no breakpoint %d", number);
+	/* It may be in several programs. */
+	for (; known; known = by_number(control, number)) {
+		struct control_breakpoint gone = *known;
 
-	struct control_breakpoint gone = *known;
-
-	vector_remove(&control->breakpoints, known - control->breakpoints.items);
-	control->backend->points_remove(control, &gone);
+		vector_remove(&control->breakpoints, known - control->breakpoints.items);
+		control->backend->points_remove(control, &gone);
+	}
 	return NULL;
 }
 
@@ -131,4 +151,124 @@ struct error *control_watch(struct control *control, unsigned id, uint64_t addre
 						.watch = true,
 						.size = size});
 	return NULL;
+}
+
+/* --- in the programs that are executed later --- */
+
+bool control_wants_renewal(const struct control *control)
+{
+	for (size_t i = 0; i < control->breakpoints.count; i++) {
+		if (is_by_name(&control->breakpoints.items[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Has any process one there? */
+static bool is_set(const struct control *control, uint64_t address)
+{
+	for (size_t i = 0; i < control->tasks.count; i++) {
+		const struct controlled *task = control->tasks.items[i];
+
+		if (control_lives(task) && control_user_breakpoint(control, task, address))
+			return true;
+	}
+	return false;
+}
+
+/* A place of breakpoint `index` in this program too; what it was in the program before is of no more use where no other
+ * process has it. */
+static void note_place(struct controlled *task, size_t index, uint64_t address)
+{
+	struct control *control = task->control;
+	struct control_breakpoint place = control->breakpoints.items[index];
+	struct control_breakpoint *former = NULL;
+
+	for (size_t i = 0; i < control->breakpoints.count && !former; i++) {
+		struct control_breakpoint *known = &control->breakpoints.items[i];
+
+		if (known->number == place.number && (known->address == address || !is_set(control, known->address)))
+			former = known;
+	}
+	place.address = address;
+	place.task = task->shown.id;
+	if (former) {
+		place.hits = former->hits;
+		*former = place;
+	} else {
+		place.hits = 0;
+		vector_push(&control->breakpoints, place);
+	}
+}
+
+static void renew_one(struct controlled *task, size_t index)
+{
+	const struct control_breakpoint *breakpoint = &task->control->breakpoints.items[index];
+	struct control_place place;
+	struct error *error = control_find_in(task, breakpoint->where, &place);
+
+	if (!error && !place.variable && !control_user_breakpoint(task->control, task, place.address)) {
+		error = task->control->backend->point_add(task, place.address, breakpoint->number);
+		if (!error)
+			note_place(task, index, place.address);
+	}
+	/* Most programs have no such place. */
+	if (error && error->code != ERROR_NOT_FOUND)
+		control_complain(task, error);
+	else
+		error_destroy(error);
+}
+
+/* Each number once: one that is in several programs has a place in each. */
+static bool is_first_of_number(const struct control *control, size_t index)
+{
+	return by_number(control, control->breakpoints.items[index].number) == &control->breakpoints.items[index];
+}
+
+void control_renew_early(struct controlled *task)
+{
+	struct control *control = task->control;
+	size_t count = control->breakpoints.count; /* places that are added are not looked at */
+
+	for (size_t i = 0; task->renew && i < count; i++) {
+		if (is_by_name(&control->breakpoints.items[i]) && is_first_of_number(control, i))
+			renew_one(task, i);
+	}
+}
+
+void control_renew_here(struct controlled *task)
+{
+	struct registers registers;
+	struct error *error;
+
+	control_renew_early(task);
+	task->renew = false;
+	error = control_task_registers(task, &registers);
+	if (error || !control_hit(task, registers_pc(&registers)))
+		task->control->backend->run(task);
+	control_complain(task, error);
+}
+
+bool control_renew(struct controlled *task)
+{
+	struct registers registers;
+	uint64_t address;
+	struct error *error;
+
+	if (!task->renew)
+		return false;
+	if (!control_find_start(task, &address)) {
+		control_renew_early(task);
+		return task->renew = false;
+	}
+	error = control_task_registers(task, &registers);
+	if (!error && registers_pc(&registers) == address) {
+		control_renew_here(task);
+		return true;
+	}
+	if (!error)
+		error = control_begin(task, STEP_RUN_TO, 0, address);
+	task->onward = !error;
+	control_complain(task, error);
+	return !error;
 }

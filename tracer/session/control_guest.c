@@ -146,17 +146,6 @@ static bool was_interrupted(const struct gdbstub_stop *stop, uint64_t pc, const 
 	return stop->kind == GDBSTUB_STOP_SIGNAL && stop->number == SIGINT && pc == registers_pc(before);
 }
 
-static bool on_breakpoint(struct controlled *task, uint64_t pc)
-{
-	struct control_breakpoint *breakpoint = control_user_breakpoint(task->control, task, pc);
-
-	if (!breakpoint)
-		return false;
-	breakpoint->hits++;
-	control_hold(task, CONTROL_STOP_BREAKPOINT, breakpoint->number);
-	return true;
-}
-
 static void stepped(struct controlled *task, const struct registers *before)
 {
 	uint64_t pc = registers_pc(&task->standing);
@@ -168,7 +157,7 @@ static void stepped(struct controlled *task, const struct registers *before)
 		return;
 	}
 	task->wants_step = false;
-	if (!on_breakpoint(task, pc))
+	if (!control_hit(task, pc))
 		control_advance(task);
 }
 
@@ -179,7 +168,7 @@ static void returned(struct controlled *task)
 	if (task->interrupt) {
 		control_hold(task, CONTROL_STOP_INTERRUPT, 0);
 	} else if (task->through_call) {
-		if (!on_breakpoint(task, registers_pc(&task->standing)))
+		if (!control_hit(task, registers_pc(&task->standing)))
 			control_advance(task);
 	} else {
 		task->wants_step = true;
@@ -217,14 +206,19 @@ static void on_watch(struct controlled *task, uint64_t address)
 static bool take_news(struct controlled *task)
 {
 	enum control_stop news = task->held_as;
+	bool runs_on = task->onward && !task->planned;
 
 	task->held_as = CONTROL_STOP_NONE;
+	if (runs_on)
+		return control_renew(task);
 	if (news == CONTROL_STOP_NONE)
 		return false;
 	if (news == CONTROL_STOP_EXEC && task->starting)
 		start(task);
 	else
 		control_hold(task, news, 0);
+	if (news == CONTROL_STOP_EXEC)
+		control_renew_early(task);
 	return true;
 }
 
@@ -260,7 +254,7 @@ static void arrived(struct controlled *task, const struct gdbstub_stop *stop, co
 		stepped(task, &before);
 	else if (task->detour == pc && task->detour_sp == registers_sp(registers))
 		returned(task);
-	else if (on_breakpoint(task, pc))
+	else if (control_hit(task, pc))
 		return;
 	else if (task->into_kernel && !guest_is_user(registers) && is_at_entry(task))
 		control_hold(task, CONTROL_STOP_STEP, 0);

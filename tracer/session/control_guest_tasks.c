@@ -100,6 +100,8 @@ void control_guest_execed(struct guest_task *task)
 
 	control_abandon(known);
 	control_guest_points_drop(known, false);
+	known->renew = !known->starting && control_wants_renewal(known->control);
+	known->onward = known->renew && !shown;
 	known->held_as = shown ? CONTROL_STOP_EXEC : CONTROL_STOP_NONE;
 	known->shown.pid = task->pid;
 	known->shown.tid = task->tid;

@@ -25,6 +25,8 @@ struct controlled {
 	struct wait_status last;
 	bool attached;             /* not started by forktrace, nor a descendant of what is */
 	bool starting;             /* its first exec, or main, is still to come */
+	bool renew;                /* executes another program: the breakpoints by name are still to be set in it */
+	bool onward;               /* the plan leads to where that can be done, and it goes on from there */
 	bool newborn;              /* has not been seen since its creation */
 	bool hold_born;            /* is held then */
 	bool to_fork;              /* CONTROL_RUN_TO_FORK */
@@ -187,8 +189,21 @@ struct step_view control_view(struct controlled *task);
 void control_drop_stack(struct controlled *task);
 /* The program's main, or its entry point. False: neither is known. */
 bool control_find_start(struct controlled *task, uint64_t *address);
+/* As control_find, also of a task that is about to go on. */
+struct error *control_find_in(struct controlled *task, const char *what, struct control_place *place);
 
 /* --- control_breakpoints.c --- */
+/* Are there breakpoints by name, to be set in the next program that is executed too (`renew`)? */
+bool control_wants_renewal(const struct control *control);
+/* Sets those whose place is there already; it is held. */
+void control_renew_early(struct controlled *task);
+/* Lets it run to its main, where its libraries are there too, sets them, and lets it go on. False: it is to be let run
+ * as it stands. */
+bool control_renew(struct controlled *task);
+/* It has come there. */
+void control_renew_here(struct controlled *task);
+/* Holds it if the user has a breakpoint there. */
+bool control_hit(struct controlled *task, uint64_t pc);
 /* The user's breakpoint there, or NULL. */
 struct control_breakpoint *control_user_breakpoint(const struct control *control, const struct controlled *task,
 						   uint64_t address);

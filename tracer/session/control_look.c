@@ -264,17 +264,15 @@ static bool find_line(const struct module_map *modules, const char *what, uint64
 	return false;
 }
 
-struct error *control_find(struct control *control, unsigned id, const char *what, struct control_place *place)
+struct error *control_find_in(struct controlled *task, const char *what, struct control_place *place)
 {
 	const struct module_map *modules;
-	struct controlled *task;
 	uint64_t address;
 	bool changed, variable = false;
-	struct error *error = control_held(control, id, &task);
-
+	const struct control_backend *backend = task->control->backend;
 	/* Libraries come and go, and with them what stood in their memory. */
-	if (!error)
-		error = space_refresh_modules(control_space(task), &changed);
+	struct error *error = space_refresh_modules(control_space(task), &changed);
+
 	if (!error && changed)
 		space_breakpoints_verify(control_space(task));
 	if (!error)
@@ -283,7 +281,7 @@ struct error *control_find(struct control *control, unsigned id, const char *wha
 		return error;
 	if (!parse_address(task, what, &address) && !find_line(modules, what, &address) &&
 	    !find_symbol(modules, what, symbols_find, &address) &&
-	    !(control->backend->kernel_find && control->backend->kernel_find(task, what, &address))) {
+	    !(backend->kernel_find && backend->kernel_find(task, what, &address))) {
 		variable = find_symbol(modules, what, symbols_find_variable, &address);
 		if (!variable)
 			return error_create(ERROR_NOT_FOUND, 0, NULL,
@@ -293,6 +291,14 @@ struct error *control_find(struct control *control, unsigned id, const char *wha
 	fill_place(task, address, place);
 	place->variable = variable;
 	return NULL;
+}
+
+struct error *control_find(struct control *control, unsigned id, const char *what, struct control_place *place)
+{
+	struct controlled *task;
+	struct error *error = control_held(control, id, &task);
+
+	return error ? error : control_find_in(task, what, place);
 }
 
 /* --- the plan's view --- */

@@ -33,6 +33,11 @@ static struct error *set_until(struct controlled *task, uint64_t address)
 /* Where the plan has come to. */
 static void plan_done(struct controlled *task)
 {
+	if (task->onward) {
+		control_abandon(task);
+		control_renew_here(task);
+		return;
+	}
 	control_hold(task, task->starting ? CONTROL_STOP_START : CONTROL_STOP_STEP, 0);
 }
 
@@ -155,7 +160,8 @@ struct error *control_continue(struct control *control, unsigned id)
 	if (error)
 		return error;
 	begin_to_run(task);
-	task->control->backend->run(task);
+	if (!control_renew(task))
+		task->control->backend->run(task);
 	return NULL;
 }
 

@@ -17,12 +17,9 @@ enum { CODE_KERNEL = 0x80, CODE_BRKPT = 1, CODE_TRACE = 2 };
 /* The task stands in front of an instruction that a breakpoint of ours lies on. */
 static void at_breakpoint(struct controlled *task, uint64_t pc)
 {
-	struct control_breakpoint *breakpoint = control_user_breakpoint(task->control, task, pc);
-
-	if (breakpoint) {
-		breakpoint->hits++;
-		control_hold(task, CONTROL_STOP_BREAKPOINT, breakpoint->number);
-	} else if (task->starting) {
+	if (control_hit(task, pc))
+		return;
+	if (task->starting) {
 		control_hold(task, CONTROL_STOP_START, 0);
 	} else if (task->planned && task->until_set && task->until == pc) {
 		control_advance(task);
@@ -250,17 +247,26 @@ static void on_within_call(struct controlled *task)
 		control_complain(task, ptrace_interrupt(task->task->tid));
 }
 
+static void hold_after_call(struct controlled *task)
+{
+	bool execed = task->held_as == CONTROL_STOP_EXEC;
+
+	control_hold(task, task->held_as, 0);
+	if (execed)
+		control_renew_early(task);
+}
+
 static void on_call_left(struct controlled *task)
 {
 	if (task->held_as == CONTROL_STOP_EXEC && task->starting)
 		start(task);
 	else if (task->held_as != CONTROL_STOP_NONE)
-		control_hold(task, task->held_as, 0);
+		hold_after_call(task);
 	else if (task->interrupt)
 		control_hold(task, CONTROL_STOP_INTERRUPT, 0);
 	else if (task->through_call)
 		control_advance(task);
-	else
+	else if (!control_renew(task))
 		control_carry_on(task);
 }
 
@@ -276,6 +282,7 @@ void control_execed(struct task *task)
 	bool shown = known->starting || known->planned || known->to_fork;
 
 	control_abandon(known);
+	known->renew = !known->starting && control_wants_renewal(known->control);
 	known->held_as = shown ? CONTROL_STOP_EXEC : CONTROL_STOP_NONE;
 	known->shown.abi = task->abi;
 	memcpy(known->shown.comm, task->comm, COMM_SIZE);
