@@ -8,7 +8,7 @@
 enum { WIDTH = 80, NAME_COLUMN = 4, TEXT_COLUMN = 19 };
 
 static const char introduction[] = "The stages of a fork on i386, in the order of the way down: what happens at each, "
-				   "and what kernels from 2.6.34 to 6.x "
+				   "and what kernels from 2.6.34 to 7.2 "
 				   "call the function there. forktrace --kernel=guest shows a program go through them.";
 
 static void text_draw(struct canvas *canvas, const char *label, const char *text)

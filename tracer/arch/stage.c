@@ -6,7 +6,7 @@
  * on 32-bit kernels alone), of 4.6 (do_int80_syscall_32 in its place) and of 5.10 (__do_fast_syscall_32),
  * arch/x86/entry/syscall_32.c of 6.9 (ia32_sys_call), the series "Enable pt_regs based syscalls for x86-32 native" of
  * 5.7 (__ia32_sys_*), commit 3aec4ecb3d1f of 6.5 (ret_from_fork_asm). Booted, and seen on the kernel's stack or in
- * /proc/kallsyms: 2.6.34, 3.1, 3.16, 4.8, 6.1. */
+ * /proc/kallsyms: 2.6.34, 3.1, 3.16, 4.8, 5.10, 6.1, 6.5, 7.2. */
 #include "arch/stage.h"
 
 #include <stddef.h>

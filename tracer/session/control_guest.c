@@ -222,6 +222,15 @@ static bool take_news(struct controlled *task)
 	return true;
 }
 
+/* One of ours, if it is this task's. */
+static void on_own_breakpoint(struct controlled *task, const struct registers *registers)
+{
+	if (task->into_kernel && !guest_is_user(registers) && is_at_entry(task))
+		control_hold(task, CONTROL_STOP_STEP, 0);
+	else if (task->planned && task->until_set && task->until == registers_pc(registers))
+		control_advance(task);
+}
+
 static void arrived(struct controlled *task, const struct gdbstub_stop *stop, const struct registers *registers)
 {
 	struct registers before = task->standing;
@@ -254,12 +263,8 @@ static void arrived(struct controlled *task, const struct gdbstub_stop *stop, co
 		stepped(task, &before);
 	else if (task->detour == pc && task->detour_sp == registers_sp(registers))
 		returned(task);
-	else if (control_hit(task, pc))
-		return;
-	else if (task->into_kernel && !guest_is_user(registers) && is_at_entry(task))
-		control_hold(task, CONTROL_STOP_STEP, 0);
-	else if (task->planned && task->until_set && task->until == pc)
-		control_advance(task);
+	else if (!control_hit(task, pc))
+		on_own_breakpoint(task, registers);
 }
 
 /* --- interrupts --- */

@@ -32,7 +32,7 @@ static bool is_pid(uint32_t number)
 	return number > 0 && number <= PID_LIMIT;
 }
 
-/* pid and tgid stand side by side (linux/sched.h, 2.6.29 to 6.x); behind them, with or without a canary between,
+/* pid and tgid stand side by side (linux/sched.h, 2.6.29 to 7.2); behind them, with or without a canary between,
  * real_parent, parent, the lists children and sibling (a pointer forth and one back each), and group_leader, whose
  * numbers are both this one's tgid: it is the task itself where pid and tgid are the same, and another where not. */
 static bool is_pid_place(const struct guest_follow *follow, uint32_t task, const uint32_t *words, size_t at,

@@ -212,7 +212,7 @@ static bool read_words(const struct guest_follow *follow, uint32_t address, uint
 	return !error;
 }
 
-/* In struct task_struct (linux/sched.h, 2.6.29 to 6.x) pid and tgid stand side by side, and behind them, with or
+/* In struct task_struct (linux/sched.h, 2.6.29 to 7.2) pid and tgid stand side by side, and behind them, with or
  * without a canary between, pointers to relatives: real_parent, which of a new process is its parent, and, a few words
  * on, group_leader, which of a new thread is its process. There the numbers are known. So the place is proven before
  * anything is read from it. */
