@@ -41,8 +41,14 @@ void guest_listen(struct guest *guest)
 
 struct error *guest_trouble(const struct guest *guest, bool ended)
 {
+	/* init/do_mounts.c: it looks for a root file system where it has, or was told to use, no initramfs. */
+	const char *hint = strstr(guest->console.panic, "Unable to mount root fs")
+			       ? " (it did not use the initramfs: it needs CONFIG_BLK_DEV_INITRD)"
+			       : "";
+
 	if (guest->console.panic[0])
-		return error_create(ERROR_SYSTEM, 0, NULL, "the guest's kernel panicked: %s", guest->console.panic);
+		return error_create(ERROR_SYSTEM, 0, NULL, "the guest's kernel panicked: %s%s", guest->console.panic,
+				    hint);
 	return ended ? qemu_death(&guest->qemu) : NULL;
 }
 
