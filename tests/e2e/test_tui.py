@@ -243,6 +243,17 @@ class Stepper(unittest.TestCase):
             self.assertNotIn("registers", screen)  # it was drawn on the alternate screen
             self.assertEqual(terminal.settings("before"), terminal.settings("after"))
 
+    def test_keys_typed_ahead(self):
+        """Each of several steps that are typed at once is taken."""
+        with Terminal(stepper([support.target("x86_64", "test_fork")])) as terminal:
+            screen = terminal.wait("> main +test_fork.c:17")
+            places = re.findall(r"(?m)^[> ] ([0-9a-f]{12})  ", screen)
+            self.assertGreater(len(places), 4, screen)
+            terminal.type("S", "S", "S", "S")
+            terminal.wait(f"(?m)^> {places[4]}  .*stepped, in main")
+            terminal.type("q", "k")
+            terminal.wait("^status 0")
+
     def test_suspended(self):
         """Back to the shell, and from there to the screen in another size: the program is held all the while."""
         command = stepper([support.target("x86_64", "test_fork")])

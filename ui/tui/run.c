@@ -18,7 +18,10 @@
 #include "ui/tui/script.h"
 #include "ui/tui/tui.h"
 
-enum { DRAW_MS = 30 };
+enum {
+	DRAW_MS = 30,
+	TYPEAHEAD_MS = 40, /* so long a key waits for what the key before has let run: most steps are over by then */
+};
 
 struct run {
 	const struct face_request *request;
@@ -31,6 +34,7 @@ struct run {
 	struct guest_streams streams; /* a guest's */
 	unsigned changed_task;
 	uint64_t drawn_ms;
+	uint64_t went_ms;      /* when a key let the selected process run */
 	struct error *failure; /* ends the run */
 };
 
@@ -232,12 +236,28 @@ static void on_signal(void *context, const struct signalfd_siginfo *info)
 	}
 }
 
-/* All keys that were typed; a screen that went away reads as an end. */
+static bool runs(const struct run *run)
+{
+	const struct control_task *task = tui_task(&run->tui);
+
+	return task && task->state == CONTROL_RUNNING;
+}
+
+/* Several steps that were typed at once are taken one after another. How many ms the next key waits yet; 0: none. */
+static int ms_to_wait(const struct run *run)
+{
+	uint64_t since = run->went_ms ? now_ms() - run->went_ms : TYPEAHEAD_MS;
+
+	return runs(run) && since < TYPEAHEAD_MS ? TYPEAHEAD_MS - (int)since : 0;
+}
+
+/* All keys that were typed, as far as they need not wait; a screen that went away reads as an end. */
 static void read_keys(struct run *run, short events)
 {
 	bool any = false;
 
-	for (wint_t key; !run->tui.over;) {
+	for (wint_t key; !run->tui.over && !ms_to_wait(run);) {
+		bool ran = runs(run);
 		int kind = get_wch(&key);
 
 		if (kind == ERR)
@@ -247,6 +267,7 @@ static void read_keys(struct run *run, short events)
 			tui_key(&run->tui, (int)key);
 		else if (kind != KEY_CODE_YES)
 			tui_key(&run->tui, (int)key | KEY_WIDE);
+		run->went_ms = !ran && runs(run) ? now_ms() : 0;
 	}
 	if (!any && events & (POLLHUP | POLLERR))
 		quit_now(run);
@@ -292,15 +313,16 @@ static void loop(struct run *run)
 		if (tui->over)
 			break;
 
+		int wait_ms = ms_to_wait(run);
 		struct pollfd sources[SOURCES] = {
 		    [SIGNALS] = {.fd = run->signals, .events = POLLIN},
-		    [KEYS] = {.fd = run->virtual ? -1 : STDIN_FILENO, .events = POLLIN},
+		    [KEYS] = {.fd = run->virtual || wait_ms ? -1 : STDIN_FILENO, .events = POLLIN},
 		    [NOTES] = {.fd = tui->notes.wake, .events = POLLIN},
 		    [OUTPUT] = {.fd = tui->terminal.readable ? tui->terminal.master : -1, .events = POLLIN},
 		    [GUEST] = {.fd = session_fd(tui->session), .events = POLLIN},
 		};
 
-		poll(sources, SOURCES, busy || tui->changed ? 0 : run->script.path ? 1000 : -1);
+		poll(sources, SOURCES, busy || tui->changed ? 0 : wait_ms ? wait_ms : run->script.path ? 1000 : -1);
 		if (sources[SIGNALS].revents)
 			signals_take(run->signals, tui->session, on_signal, run);
 		if (sources[NOTES].revents)
