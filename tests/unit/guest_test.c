@@ -200,8 +200,9 @@ static void tells_of_a_kernel_without_symbols(void **state)
 
 	struct error *error = refused(&options, payload, START_MS, &none);
 
-	assert_string_equal(error->message,
-			    "the guest's kernel has no /proc/kallsyms: it must be built with CONFIG_KALLSYMS");
+	assert_string_equal(
+	    error->message,
+	    "the guest's kernel has no /proc/kallsyms: it must be built with CONFIG_KALLSYMS and CONFIG_PROC_FS");
 	error_destroy(error);
 }
 

@@ -75,7 +75,8 @@ static struct error *take_frame(struct guest_facts *facts, const struct guest_fr
 		if (progress->symbols_size)
 			return NULL;
 		return error_create(ERROR_UNSUPPORTED, 0, NULL,
-				    "the guest's kernel has no /proc/kallsyms: it must be built with CONFIG_KALLSYMS and CONFIG_PROC_FS");
+				    "the guest's kernel has no /proc/kallsyms: it must be built with CONFIG_KALLSYMS "
+				    "and CONFIG_PROC_FS");
 	case GUEST_READY:
 		progress->ready = facts->release && progress->symbols_size;
 		if (progress->ready && guest_frame_number(frame, 0, 1, &facts->exec_address))
