@@ -69,6 +69,10 @@ static void tell_losses(struct buffer *sentence, const struct record_tally *tall
 		add_clause(sentence,
 			   "%" PRIu64 " of %" PRIu64 " lines could not be read, the first of them line %" PRIu64 ": %s",
 			   lost, tally->lines, tally->first_lost, tally->reason.data);
+	if (tally->missed)
+		add_clause(sentence, "%" PRIu64 " value%s could not be taken over%s %s", tally->missed,
+			   tally->missed > 1 ? "s" : "", tally->missed > 1 ? ", the first in" : ":",
+			   tally->missed_reason.data);
 	if (error)
 		add_clause(sentence, "%s", error->message);
 	else if (tally->lines == 0)

@@ -180,6 +180,26 @@ class Damaged(From):
         lines.insert(1, {"event": "migrate", "seq": 9, "time_ns": 9})
         self.check_told(dump(), "schema 2", "line 2", "'migrate'")
 
+    def test_words_of_a_newer_version(self):
+        """A frame's method, the way into the kernel, a stage: the rest of the record is shown."""
+        lines = [json.loads(line) for line in self.record().splitlines()]
+        (fork,) = [event for event in lines if event["event"] == "fork"]
+        for frame in fork["parent"]["frames"]:
+            frame["method"] = "orc"
+        fork["entry"] = "fred"
+        fork["kernel"]["walk"] = [{"stage": "teleport", "process": "parent", "address": None}]
+        self.save("".join(json.dumps(event) + "\n" for event in lines).encode())
+        number = 1 + lines.index(fork)
+        status, told, stderr = self.replay(self.saved, "-f", "json")
+        self.assertEqual(status, 125)
+        live_support.check_sentence(self, stderr, f"line {number}: entry is 'fred', which this version does not know")
+        (read,) = [event for event in map(json.loads, told.splitlines()) if event["event"] == "fork"]
+        self.assertEqual({frame["method"] for frame in read["parent"]["frames"]}, {"unknown"})
+        self.assertEqual((read["entry"], read["kernel"].get("walk")), ("unknown", None))
+        self.assertEqual([frame["symbol"] for frame in read["parent"]["frames"]],
+                         [frame["symbol"] for frame in fork["parent"]["frames"]])
+        self.assertIn("values could not be taken over", stderr)
+
     @staticmethod
     def record_without_novelty(lines):
         plain = [{key: value for key, value in event.items() if key != "novelty"} for event in lines]

@@ -42,6 +42,7 @@ const char *frame_method_name(enum frame_method method)
 	    [METHOD_SCAN] = "scan",
 	    [METHOD_PERF] = "perf",
 	    [METHOD_PROC_STACK] = "proc-stack",
+	    [METHOD_UNKNOWN] = "unknown",
 	};
 
 	return names[method];

@@ -19,6 +19,7 @@ enum frame_method {
 	METHOD_SCAN,
 	METHOD_PERF,       /* the kernel's own unwinder, through a perf callchain */
 	METHOD_PROC_STACK, /* the kernel's own unwinder, through /proc/TID/stack */
+	METHOD_UNKNOWN,    /* a record of a newer version's says something else */
 };
 
 /* Strings belong to the session's string pool and live as long as it does; NULL: unknown. */

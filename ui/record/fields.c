@@ -14,12 +14,15 @@ void fields_deinit(struct fields *fields)
 {
 	buffer_deinit(&fields->path);
 	buffer_deinit(&fields->problem);
+	buffer_deinit(&fields->missed);
 }
 
 void fields_begin(struct fields *fields)
 {
 	buffer_clear(&fields->path);
 	buffer_clear(&fields->problem);
+	buffer_clear(&fields->missed);
+	fields->missed_count = 0;
 }
 
 bool fields_ok(const struct fields *fields)
@@ -27,18 +30,36 @@ bool fields_ok(const struct fields *fields)
 	return fields->problem.size == 0;
 }
 
-void fields_wrong(struct fields *fields, const char *key, const char *format, ...)
+/* The first one counts. */
+__attribute__((format(printf, 4, 0))) static void remember(const struct fields *fields, struct buffer *first,
+							   const char *key, const char *format, va_list arguments)
 {
 	_cleanup_free_ char *text = NULL;
-	va_list arguments;
 
-	if (!fields_ok(fields))
+	if (first->size)
 		return;
-	va_start(arguments, format);
 	if (vasprintf(&text, format, arguments) < 0)
 		abort();
+	buffer_printf(first, "%s%s %s", fields->path.size ? fields->path.data : "", key, text);
+}
+
+void fields_wrong(struct fields *fields, const char *key, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	remember(fields, &fields->problem, key, format, arguments);
 	va_end(arguments);
-	buffer_printf(&fields->problem, "%s%s %s", fields->path.size ? fields->path.data : "", key, text);
+}
+
+void fields_missed(struct fields *fields, const char *key, const char *format, ...)
+{
+	va_list arguments;
+
+	fields->missed_count++;
+	va_start(arguments, format);
+	remember(fields, &fields->missed, key, format, arguments);
+	va_end(arguments);
 }
 
 size_t fields_enter(struct fields *fields, const char *key)

@@ -10,7 +10,9 @@
 #include "base/buffer.h"
 
 struct fields {
-	struct buffer path; /* of the object at hand, "parent.frames[3]."; empty for the outermost */
+	struct buffer path;   /* of the object at hand, "parent.frames[3]."; empty for the outermost */
+	struct buffer missed; /* the first value that was left out, as `problem`; empty: none */
+	uint64_t missed_count;
 	struct buffer
 	    problem; /* the first, without a full stop: "parent.pid is a string, not an integer"; empty: none */
 };
@@ -24,6 +26,10 @@ bool fields_ok(const struct fields *fields);
 /* Remembers that the member `key` of the object at hand is wrong; `format` goes on behind its name: "is ...". */
 __attribute__((format(printf, 3, 4))) void fields_wrong(struct fields *fields, const char *key, const char *format,
 							...);
+
+/* Remembers that the member `key` could not be taken over, and that the object can do without: `format` as above. */
+__attribute__((format(printf, 3, 4))) void fields_missed(struct fields *fields, const char *key, const char *format,
+							 ...);
 
 /* Goes into the member `key`; returns what fields_leave wants. */
 size_t fields_enter(struct fields *fields, const char *key);
@@ -64,6 +70,19 @@ uint64_t field_address(struct fields *fields, const json_t *object, const char *
 		if (index_ == (int)(count))                                                                            \
 			fields_wrong(fields, key, "is '%.40s', which this version does not know", word_);              \
 		index_ == (int)(count) ? 0 : index_;                                                                   \
+	})
+
+/* The same for a word without which the rest still means something: where it is none of them it is missed, and
+ * `otherwise` stands for it. */
+#define field_word_or(fields, object, key, name_of, count, otherwise)                                                  \
+	({                                                                                                             \
+		const char *given_ = field_text(fields, object, key);                                                  \
+		int found_ = 0;                                                                                        \
+		while (given_ && found_ < (int)(count) && strcmp(name_of(found_), given_) != 0)                        \
+			found_++;                                                                                      \
+		if (found_ == (int)(count))                                                                            \
+			fields_missed(fields, key, "is '%.40s', which this version does not know", given_);            \
+		found_ == (int)(count) ? (int)(otherwise) : found_;                                                    \
 	})
 
 #endif

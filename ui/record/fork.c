@@ -50,8 +50,9 @@ static void call_read(struct fields *fields, const json_t *object, struct fork_c
 		    FORK_SYSCALL_FORK + word_index(fields, "syscall", syscall, syscall_name, FORK_SYSCALL_CLONE3));
 	field_integer_or_null(fields, object, "syscall_nr", 0, INT64_MAX, &number);
 	call->number = (uint64_t)number;
-	call->abi = (enum abi)field_word(fields, object, "abi", abi_name, ABI_X32 + 1);
-	*entry = (enum entry_kind)field_word(fields, object, "entry", entry_kind_name, ENTRY_SYSCALL + 1);
+	call->abi = (enum abi)field_word_or(fields, object, "abi", abi_name, ABI_X32 + 1, ABI_UNKNOWN);
+	*entry =
+	    (enum entry_kind)field_word_or(fields, object, "entry", entry_kind_name, ENTRY_SYSCALL + 1, ENTRY_UNKNOWN);
 	*entry_certain = field_boolean(fields, object, "entry_certain");
 	flags_read(fields, object, call);
 	call->child_stack = field_address(fields, object, "child_stack");
@@ -102,7 +103,7 @@ static void step_read(struct fields *fields, struct stack_pool *stacks, const js
 	const char *observed = field_text_or_null(fields, object, "observed");
 	int64_t number;
 
-	step->stage = (enum stage)field_word(fields, object, "stage", stage_name, STAGE_COUNT);
+	step->stage = (enum stage)field_word_or(fields, object, "stage", stage_name, STAGE_COUNT, 0);
 	step->child = field_word(fields, object, "process", process_name, 2);
 	step->function = string_intern(stacks->strings, field_text_or_null(fields, object, "function"));
 	step->reason = string_intern(stacks->strings, field_text_or_null(fields, object, "reason"));
@@ -132,9 +133,10 @@ static void walk_read(struct record_event *read, struct fields *fields, struct s
 		seen |= 1U << read->walk.steps[i].stage;
 		fields_leave(fields, entered);
 	}
-	if (json_array_size(steps) != STAGE_COUNT || seen != (1U << STAGE_COUNT) - 1)
-		fields_wrong(fields, "walk", "does not have each of the %d stages once", STAGE_COUNT);
-	read->fork.kernel.walk = &read->walk;
+	if (json_array_size(steps) == STAGE_COUNT && seen == (1U << STAGE_COUNT) - 1)
+		read->fork.kernel.walk = &read->walk;
+	else
+		fields_missed(fields, "walk", "does not have each of the %d stages once", STAGE_COUNT);
 }
 
 static void kernel_read(struct record_event *read, struct fields *fields, struct stack_pool *stacks,

@@ -27,6 +27,7 @@ void record_reader_deinit(struct record_reader *reader)
 	string_pool_destroy(strings);
 	fields_deinit(&reader->fields);
 	buffer_deinit(&reader->tally.reason);
+	buffer_deinit(&reader->tally.missed_reason);
 	buffer_deinit(&reader->text);
 }
 
@@ -94,6 +95,10 @@ static void line_take(struct record_reader *reader, const char *line, size_t siz
 	if (fields_ok(&reader->fields)) {
 		sink->event(sink->context, &reader->read.event);
 		tally->events++;
+		if (reader->fields.missed_count && !tally->missed)
+			buffer_printf(&tally->missed_reason, "line %" PRIu64 ": %s", tally->number,
+				      reader->fields.missed.data);
+		tally->missed += reader->fields.missed_count;
 		tally->ended = reader->read.event.kind == EVENT_END;
 	} else {
 		line_lost(tally, "%s", reader->fields.problem.data);

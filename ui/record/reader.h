@@ -10,13 +10,15 @@ enum { RECORD_LINE_MAX = 256 * 1024 * 1024 }; /* bytes; 65,536 frames on each si
 
 /* What became of the lines. */
 struct record_tally {
-	uint64_t lines;       /* that hold anything */
-	uint64_t events;      /* given to the sink */
-	uint64_t number;      /* of the last line, from 1, blank ones counted */
-	uint64_t first_lost;  /* number of the first line that could not be read; 0: all could */
-	struct buffer reason; /* why, without a full stop */
-	uint64_t schema;      /* that the record says it is of; 0: it says nothing */
-	bool ended;           /* its last event was an end */
+	uint64_t lines;              /* that hold anything */
+	uint64_t events;             /* given to the sink */
+	uint64_t number;             /* of the last line, from 1, blank ones counted */
+	uint64_t first_lost;         /* number of the first line that could not be read; 0: all could */
+	uint64_t missed;             /* values of the others that could not be taken over */
+	struct buffer missed_reason; /* the first, with its line; as `reason` */
+	struct buffer reason;        /* why, without a full stop */
+	uint64_t schema;             /* that the record says it is of; 0: it says nothing */
+	bool ended;                  /* its last event was an end */
 };
 
 struct record_reader {

@@ -27,8 +27,8 @@ static void frame_read(struct stack_pool *pool, struct fields *fields, const jso
 	field_integer_or_null(fields, object, "line", 1, INT_MAX, &number);
 	frame->line = (int)number;
 	frame->inlined = field_boolean(fields, object, "inlined");
-	frame->method =
-	    (enum frame_method)field_word(fields, object, "method", frame_method_name, METHOD_PROC_STACK + 1);
+	frame->method = (enum frame_method)field_word_or(fields, object, "method", frame_method_name,
+							 METHOD_UNKNOWN + 1, METHOD_UNKNOWN);
 	frame->certain = field_boolean(fields, object, "certain");
 }
 
