@@ -118,6 +118,28 @@ class Guest(unittest.TestCase):
         self.assertEqual(run.output_text, b"".join(b"%063d\n" % number for number in range(lines)))
         self.assertEqual(len(run.forks()), 1)
 
+    def test_ends_while_nobody_looks(self):
+        """QEMU is gone before forktrace has read what the program's end was."""
+        program = self.program(r"""
+            #include <unistd.h>
+            int main(void)
+            {
+                write(1, "x", 1);
+                sleep(1);
+                write(1, "y", 1);
+                return 5;
+            }""")
+        with support.Background([program], support.guest_options(), env=support.guest_environment()) as run:
+            self.assertEqual(os.read(run.process.stdout.fileno(), 1), b"x")
+            machines = descendants_of(run.pid)
+            run.signal(signal.SIGSTOP)
+            for pid in machines:
+                support.wait_until(lambda pid=pid: support.process_state(pid) in (None, "Z"), "QEMU has ended", timeout=40)
+            run.signal(signal.SIGCONT)
+            self.assertEqual(run.finish(), 5, run.stderr)
+        self.assertEqual((run.stderr, run.output_text), ("", b"y"))
+        self.assertEqual(run.of("error"), [])
+
     def test_killed(self):
         program = self.program("int main(void) { return *(volatile int *)4; }")
         run = self.run_guest([program])

@@ -338,6 +338,20 @@ static struct error *lost(const struct guest_follow *follow, struct error *why)
 	return error;
 }
 
+/* The stub's end of the line says less than the guest itself: it may have told of its regular end before, and then
+ * nothing is wrong. */
+static struct error *ask_guest(struct guest_follow *follow, struct error *error)
+{
+	bool more = false;
+	struct error *better = take_messages(follow, &more);
+
+	if (better || follow->done) {
+		error_destroy(error);
+		error = better;
+	}
+	return error && error->code == ERROR_GONE ? lost(follow, error) : error;
+}
+
 bool guest_follow_dispatch(struct guest_follow *follow)
 {
 	bool any = false;
@@ -346,19 +360,10 @@ bool guest_follow_dispatch(struct guest_follow *follow)
 	if (follow->done)
 		return false;
 	error = step(follow, &any);
+	any = any || error;
+	if (error && error->code == ERROR_GONE)
+		error = ask_guest(follow, error);
 	if (error) {
-		/* The stub's end of the line says less than the guest itself. */
-		if (error->code == ERROR_GONE) {
-			bool more = false;
-			struct error *better = take_messages(follow, &more);
-
-			if (better) {
-				error_destroy(error);
-				error = better;
-			}
-		}
-		if (error->code == ERROR_GONE && !follow->done)
-			error = lost(follow, error);
 		follow->end_reason = "the guest ended";
 		follow->session->exit_status = SESSION_LOST;
 		session_report(follow->session, NULL, error);
@@ -366,7 +371,7 @@ bool guest_follow_dispatch(struct guest_follow *follow)
 	}
 	if (follow->done)
 		end(follow);
-	return any || error;
+	return any;
 }
 
 bool guest_follow_done(const struct guest_follow *follow)
