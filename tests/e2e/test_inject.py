@@ -298,29 +298,26 @@ class Waiting(Programs):
             run.signal(signal.SIGINT)
             self.assertEqual(run.finish(), 128 + signal.SIGINT, run.stderr)
 
-    def test_attached(self):
+    def held_while_attached(self, end):
+        """The run, after the signal `end` came while a call was held: the program lives on, and its call was made."""
         with support.Program([support.target("x86_64", "test_loop")]) as program:
             self.assertEqual(program.read_line(), b"ready")
             with support.Background([], ["-p", str(program.pid), *QUIET, "--inject=%fork:delay=3600s"]) as run:
                 run.wait_event("attach")
                 program.write(b"x")
                 self.wait_in_call(program.pid)
-                run.signal(signal.SIGTERM)
-                self.assertEqual(run.finish(), 0, run.stderr)
-                self.assertTrue(all(record["injected"] for record in run.forks()))
+                run.signal(end)
+                status = run.finish()
             self.assertEqual(program.finish(), 0)
+        return status, run
+
+    def test_attached(self):
+        status, run = self.held_while_attached(signal.SIGTERM)
+        self.assertEqual(status, 0, run.stderr)
+        self.assertTrue(all(record["injected"] for record in run.forks()))
 
     def test_attached_and_killed(self):
-        """A held process lives on when forktrace is killed: its call is made."""
-        with support.Program([support.target("x86_64", "test_loop")]) as program:
-            self.assertEqual(program.read_line(), b"ready")
-            with support.Background([], ["-p", str(program.pid), *QUIET, "--inject=%fork:delay=3600s"]) as run:
-                run.wait_event("attach")
-                program.write(b"x")
-                self.wait_in_call(program.pid)
-                run.signal(signal.SIGKILL)
-                run.finish()
-            self.assertEqual(program.finish(), 0)
+        self.held_while_attached(signal.SIGKILL)
 
 
 class Misuse(unittest.TestCase):

@@ -357,49 +357,44 @@ class Hardware(unittest.TestCase):
             self.assertEqual(program.read_line(), str(count).encode())
         self.assertEqual(program.finish(), 0)
 
-    def check_breakpoint(self, abi, *keys):
-        program, terminal = self.attach(abi)
-        self.set_point(terminal, "b", "count", wanted="breakpoint 1 at count")
-        program.write(b"x")
-        terminal.wait("at breakpoint 1, in count")
-        terminal.type("c")
-        self.assertEqual(program.read_line(), b"1")
-        terminal.wait(r"1: process \d+ .*runs")
-        self.check_lives_on(program, terminal, *keys)
+    # The key, what it asks for, what is said then, and what where it stops.
+    BREAKPOINT = ("b", "count", "breakpoint 1 at count", "at breakpoint 1, in count")
+    WATCHPOINT = ("W", "counter/4", "watchpoint 1: 4 bytes", "watchpoint 1 changed, in count")
 
-    def check_watchpoint(self, abi, *keys):
+    def check(self, point, abi, *keys):
+        key, what, set_there, stopped = point
         program, terminal = self.attach(abi)
-        self.set_point(terminal, "W", "counter/4", wanted="watchpoint 1: 4 bytes")
+        self.set_point(terminal, key, what, wanted=set_there)
         program.write(b"x")
-        terminal.wait("watchpoint 1 changed, in count")
+        terminal.wait(stopped)
         terminal.type("c")
         self.assertEqual(program.read_line(), b"1")
         terminal.wait(r"1: process \d+ .*runs")
         self.check_lives_on(program, terminal, *keys)
 
     def test_breakpoint_i386(self):
-        self.check_breakpoint("i386", "q", "d")
+        self.check(self.BREAKPOINT, "i386", "q", "d")
 
     def test_breakpoint_x86_64(self):
-        self.check_breakpoint("x86_64", "q", "d")
+        self.check(self.BREAKPOINT, "x86_64", "q", "d")
 
     def test_watchpoint_i386(self):
-        self.check_watchpoint("i386", "q", "d")
+        self.check(self.WATCHPOINT, "i386", "q", "d")
 
     def test_watchpoint_x86_64(self):
-        self.check_watchpoint("x86_64", "q", "d")
+        self.check(self.WATCHPOINT, "x86_64", "q", "d")
 
     def test_breakpoint_of_a_killed_forktrace_i386(self):
-        self.check_breakpoint("i386")
+        self.check(self.BREAKPOINT, "i386")
 
     def test_breakpoint_of_a_killed_forktrace_x86_64(self):
-        self.check_breakpoint("x86_64")
+        self.check(self.BREAKPOINT, "x86_64")
 
     def test_watchpoint_of_a_killed_forktrace_i386(self):
-        self.check_watchpoint("i386")
+        self.check(self.WATCHPOINT, "i386")
 
     def test_watchpoint_of_a_killed_forktrace_x86_64(self):
-        self.check_watchpoint("x86_64")
+        self.check(self.WATCHPOINT, "x86_64")
 
 
 class Scripted(unittest.TestCase):
