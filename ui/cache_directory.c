@@ -13,16 +13,17 @@ char *cache_directory(void)
 {
 	const char *cache = getenv("XDG_CACHE_HOME");
 	const char *home = getenv("HOME");
-	char *base = NULL, *directory = NULL;
+	char *base, *directory;
 	struct stat status;
 
 	/* The XDG base directory specification: a relative path is to be ignored. */
 	if (cache && *cache == '/')
 		base = memory_strdup(cache);
-	else if (!home || *home != '/' || asprintf(&base, "%s/.cache", home) < 0)
+	else if (home && *home == '/')
+		base = memory_printf("%s/.cache", home);
+	else
 		return NULL;
-	if (asprintf(&directory, "%s/forktrace", base) < 0)
-		abort();
+	directory = memory_printf("%s/forktrace", base);
 	/* Under sudo the home may be another user's: nothing of root's belongs there. */
 	if ((mkdir(base, S_IRWXU) && errno != EEXIST) || stat(base, &status) || status.st_uid != geteuid() ||
 	    (mkdir(directory, S_IRWXU) && errno != EEXIST)) {

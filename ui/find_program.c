@@ -27,8 +27,7 @@ static char *try_directory(const char *directory, size_t length, const char *nam
 	struct stat file;
 	char *path = NULL;
 
-	if (asprintf(&path, "%.*s%s%s", (int)length, directory, length ? "/" : "./", name) < 0)
-		abort();
+	path = memory_printf("%.*s%s%s", (int)length, directory, length ? "/" : "./", name);
 	if (!stat(path, &file) && S_ISREG(file.st_mode)) {
 		if (!access(path, X_OK))
 			return path;

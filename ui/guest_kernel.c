@@ -31,8 +31,7 @@ __attribute__((format(printf, 1, 2))) static char *format(const char *pattern, .
 	va_list arguments;
 
 	va_start(arguments, pattern);
-	if (vasprintf(&text, pattern, arguments) < 0)
-		abort();
+	text = memory_vprintf(pattern, arguments);
 	va_end(arguments);
 	return text;
 }

@@ -48,8 +48,7 @@ __attribute__((format(printf, 2, 3))) static void add_clause(struct buffer *sent
 	va_list arguments;
 
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		abort();
+	text = memory_vprintf(format, arguments);
 	va_end(arguments);
 	buffer_printf(sentence, "%s%s", sentence->size ? "; " : "", text);
 }

@@ -26,21 +26,12 @@ static struct error *create(enum error_code code, int sys_errno, const char *obj
 	return error;
 }
 
-__attribute__((format(printf, 1, 0))) static char *format_message(const char *format, va_list arguments)
-{
-	char *message = NULL;
-
-	if (vasprintf(&message, format, arguments) < 0)
-		abort();
-	return message;
-}
-
 struct error *error_create(enum error_code code, int sys_errno, const char *object, const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	char *message = format_message(format, arguments);
+	char *message = memory_vprintf(format, arguments);
 	va_end(arguments);
 	return create(code, sys_errno, object, message);
 }
@@ -55,13 +46,12 @@ struct error *error_system(int sys_errno, const char *object, const char *format
 	va_list arguments;
 
 	va_start(arguments, format);
-	char *text = format_message(format, arguments);
+	char *text = memory_vprintf(format, arguments);
 	va_end(arguments);
 
 	char *message = NULL;
 
-	if (asprintf(&message, "%s: %s", text, strerror(sys_errno)) < 0)
-		abort();
+	message = memory_printf("%s: %s", text, strerror(sys_errno));
 	free(text);
 
 	bool denied = sys_errno == EPERM || sys_errno == EACCES;

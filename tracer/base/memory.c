@@ -43,6 +43,25 @@ char *memory_strndup(const char *text, size_t length)
 	return copy;
 }
 
+char *memory_printf(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	char *text = memory_vprintf(format, arguments);
+	va_end(arguments);
+	return text;
+}
+
+char *memory_vprintf(const char *format, va_list arguments)
+{
+	char *text;
+
+	if (vasprintf(&text, format, arguments) < 0)
+		abort();
+	return text;
+}
+
 void cleanup_free_(void *pointer)
 {
 	free(*(void **)pointer);

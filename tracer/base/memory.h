@@ -5,6 +5,7 @@
 #ifndef FORKTRACE_BASE_MEMORY_H
 #define FORKTRACE_BASE_MEMORY_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -15,6 +16,8 @@ void *memory_calloc(size_t count, size_t size);
 void *memory_resize(void *memory, size_t count, size_t size);
 char *memory_strdup(const char *text);
 char *memory_strndup(const char *text, size_t length);
+__attribute__((format(printf, 1, 2))) char *memory_printf(const char *format, ...);
+__attribute__((format(printf, 1, 0))) char *memory_vprintf(const char *format, va_list arguments);
 
 void cleanup_free_(void *pointer);
 void cleanup_fd_(const int *fd);

@@ -198,8 +198,7 @@ static char *reason_text(enum lack lack, const char *path)
 				 : " is of another build on this machine (--guest-file names the right one)";
 	char *text;
 
-	if (asprintf(&text, "%s%s%s", before, path, behind) < 0)
-		abort();
+	text = memory_printf("%s%s%s", before, path, behind);
 	return text;
 }
 

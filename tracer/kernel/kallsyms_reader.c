@@ -68,10 +68,9 @@ static void check_hidden(struct kallsyms_reader *reader)
 
 	struct kernel_symbols *first = kernel_symbols_create(reader->text.data, reader->text.size);
 
-	if (kernel_symbols_hidden(first) &&
-	    asprintf(&reader->reason, "the addresses in /proc/kallsyms are hidden: kernel.kptr_restrict, or CAP_SYSLOG "
-				      "is missing") < 0)
-		abort();
+	if (kernel_symbols_hidden(first))
+		reader->reason = memory_strdup("the addresses in /proc/kallsyms are hidden: kernel.kptr_restrict, or "
+					       "CAP_SYSLOG is missing");
 	kernel_symbols_destroy(first);
 }
 
@@ -95,9 +94,9 @@ struct kallsyms_reader *kallsyms_reader_create(const char *cache)
 	reader->fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
 	if (reader->fd >= 0)
 		check_hidden(reader);
-	else if (asprintf(&reader->reason, "/proc/kallsyms cannot be opened (CONFIG_KALLSYMS): %s", strerror(errno)) <
-		 0)
-		abort();
+	else
+		reader->reason =
+		    memory_printf("/proc/kallsyms cannot be opened (CONFIG_KALLSYMS): %s", strerror(errno));
 	if (!reader->reason)
 		start_thread(reader);
 	return reader;

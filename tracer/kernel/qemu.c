@@ -45,8 +45,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct argument_list *argu
 	char *text = NULL;
 
 	va_start(values, format);
-	if (vasprintf(&text, format, values) < 0)
-		abort();
+	text = memory_vprintf(format, values);
 	va_end(values);
 	vector_push(&arguments->list, text);
 }

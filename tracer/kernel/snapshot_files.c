@@ -24,8 +24,7 @@ static char *path_of(const char *directory, const char *name)
 {
 	char *path = NULL;
 
-	if (asprintf(&path, "%s/%s", directory, name) < 0)
-		abort();
+	path = memory_printf("%s/%s", directory, name);
 	return path;
 }
 

@@ -213,6 +213,17 @@ void control_hold(struct controlled *task, enum control_stop stop, int number)
 	control_changed(task);
 }
 
+void control_becomes(struct controlled *task)
+{
+	task->starting = task->starting || task->control->hold_programs;
+
+	bool shown = task->starting || task->planned || task->to_fork;
+
+	control_abandon(task);
+	task->renew = !task->starting && control_wants_renewal(task->control);
+	task->held_as = shown ? CONTROL_STOP_EXEC : CONTROL_STOP_NONE;
+}
+
 /* --- ends --- */
 
 void control_task_ended(struct task *task, const struct wait_status *status)

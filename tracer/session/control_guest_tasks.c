@@ -94,15 +94,9 @@ void control_guest_execed(struct guest_task *task)
 	if (!known)
 		return;
 
-	known->starting = known->starting || known->control->hold_programs;
-
-	bool shown = known->starting || known->planned || known->to_fork;
-
-	control_abandon(known);
+	control_becomes(known);
 	control_guest_points_drop(known, false);
-	known->renew = !known->starting && control_wants_renewal(known->control);
-	known->onward = known->renew && !shown;
-	known->held_as = shown ? CONTROL_STOP_EXEC : CONTROL_STOP_NONE;
+	known->onward = known->renew && known->held_as == CONTROL_STOP_NONE;
 	known->shown.pid = task->pid;
 	known->shown.tid = task->tid;
 	known->shown.thread = false;

@@ -127,6 +127,8 @@ void control_changed(struct controlled *task);
 void control_hold(struct controlled *task, enum control_stop stop, int number);
 /* Gives up what the task was asked to do. */
 void control_abandon(struct controlled *task);
+/* It executes another program: gives up what it was asked to do, and is to be held if it was asked for anything. */
+void control_becomes(struct controlled *task);
 /* Is it, or another thread of its process, asked to run to the next fork? */
 bool control_awaits_fork(const struct controlled *task);
 /* Its space, to be read and written through it. */

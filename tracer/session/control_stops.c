@@ -277,13 +277,7 @@ void control_execed(struct task *task)
 	if (!known)
 		return;
 
-	known->starting = known->starting || known->control->hold_programs;
-
-	bool shown = known->starting || known->planned || known->to_fork;
-
-	control_abandon(known);
-	known->renew = !known->starting && control_wants_renewal(known->control);
-	known->held_as = shown ? CONTROL_STOP_EXEC : CONTROL_STOP_NONE;
+	control_becomes(known);
 	known->shown.abi = task->abi;
 	memcpy(known->shown.comm, task->comm, COMM_SIZE);
 	control_changed(known);

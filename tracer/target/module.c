@@ -155,8 +155,7 @@ static char *open_failure(const struct map_line *line, const char *name, int rea
 		why = "it was deleted";
 	else if (reason == ESTALE)
 		why = "another file has its name now";
-	if (asprintf(&text, "cannot open %s: %s", name, why) < 0)
-		abort();
+	text = memory_printf("cannot open %s: %s", name, why);
 	return text;
 }
 

@@ -160,6 +160,13 @@ static struct error *poke(pid_t tid, size_t offset, uint64_t value)
 											: NULL;
 }
 
+/* Where PTRACE_POKEUSER has a register, by its name on either kind of machine. */
+#ifdef __x86_64__
+#define SLOT(wide, narrow) offsetof(struct user_regs_struct, wide)
+#else
+#define SLOT(wide, narrow) offsetof(struct user_regs_struct, narrow)
+#endif
+
 struct error *ptrace_set_first_argument(pid_t tid, enum abi abi, uint64_t value)
 {
 #ifdef __x86_64__
@@ -176,30 +183,15 @@ struct error *ptrace_set_first_argument(pid_t tid, enum abi abi, uint64_t value)
 
 struct error *ptrace_set_pc(pid_t tid, uint64_t pc)
 {
-#ifdef __x86_64__
-	size_t offset = offsetof(struct user_regs_struct, rip);
-#else
-	size_t offset = offsetof(struct user_regs_struct, eip);
-#endif
-	return poke(tid, offset, pc);
+	return poke(tid, SLOT(rip, eip), pc);
 }
 
 struct error *ptrace_skip_call(pid_t tid)
 {
-#ifdef __x86_64__
-	size_t offset = offsetof(struct user_regs_struct, orig_rax);
-#else
-	size_t offset = offsetof(struct user_regs_struct, orig_eax);
-#endif
-	return poke(tid, offset, UINT64_MAX);
+	return poke(tid, SLOT(orig_rax, orig_eax), UINT64_MAX);
 }
 
 struct error *ptrace_set_result(pid_t tid, int64_t result)
 {
-#ifdef __x86_64__
-	size_t offset = offsetof(struct user_regs_struct, rax);
-#else
-	size_t offset = offsetof(struct user_regs_struct, eax);
-#endif
-	return poke(tid, offset, (uint64_t)result);
+	return poke(tid, SLOT(rax, eax), (uint64_t)result);
 }

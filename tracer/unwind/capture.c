@@ -199,7 +199,6 @@ static const char *end_reason(const struct capture *capture, enum walk_end end)
 	const struct walk_frame *last = walk_last(walk);
 	const char *module = last->module ? last->module->file->path : "";
 	_cleanup_free_ char *text = NULL;
-	int length = 0;
 
 	switch (end) {
 	case WALK_OUTERMOST:
@@ -210,7 +209,7 @@ static const char *end_reason(const struct capture *capture, enum walk_end end)
 			return string_intern(capture->pool, "the frame pointer does not lead on from here");
 		if (last->module->file->open_error && !last->module->file->image)
 			return string_intern(capture->pool, last->module->file->open_error);
-		length = asprintf(&text, "no call frame information at this place of %s", module);
+		text = memory_printf("no call frame information at this place of %s", module);
 		break;
 	case WALK_NO_MODULE:
 		return string_intern(capture->pool, "the code lies in no file that is mapped");
@@ -219,16 +218,14 @@ static const char *end_reason(const struct capture *capture, enum walk_end end)
 	case WALK_LOOP:
 		return string_intern(capture->pool, "the next frame would lie beneath this one");
 	case WALK_LIMIT:
-		length = asprintf(&text, "the limit of %zu frames was reached", walk->max_frames);
+		text = memory_printf("the limit of %zu frames was reached", walk->max_frames);
 		break;
 	case WALK_ASTRAY:
 		return string_intern(capture->pool, "after a guess the stack does not lead on");
 	case WALK_FAILED:
-		length = asprintf(&text, "the call frame information of %s does not lead on", module);
+		text = memory_printf("the call frame information of %s does not lead on", module);
 		break;
 	}
-	if (length < 0)
-		abort();
 	return string_intern(capture->pool, text);
 }
 

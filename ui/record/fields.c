@@ -38,8 +38,7 @@ __attribute__((format(printf, 4, 0))) static void remember(const struct fields *
 
 	if (first->size)
 		return;
-	if (vasprintf(&text, format, arguments) < 0)
-		abort();
+	text = memory_vprintf(format, arguments);
 	buffer_printf(first, "%s%s %s", fields->path.size ? fields->path.data : "", key, text);
 }
 
@@ -114,8 +113,7 @@ const json_t *field_item(struct fields *fields, const json_t *array, const char 
 	if (!json_is_object(item)) {
 		_cleanup_free_ char *name = NULL;
 
-		if (asprintf(&name, "%s[%zu]", key, index) < 0)
-			abort();
+		name = memory_printf("%s[%zu]", key, index);
 		fields_wrong(fields, name, "is %s, not an object", type_text(item));
 		return NULL;
 	}

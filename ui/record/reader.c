@@ -39,8 +39,7 @@ __attribute__((format(printf, 2, 3))) static void line_lost(struct record_tally 
 	if (tally->first_lost)
 		return;
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		abort();
+	text = memory_vprintf(format, arguments);
 	va_end(arguments);
 	tally->first_lost = tally->number;
 	buffer_append_text(&tally->reason, text);

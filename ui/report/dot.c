@@ -58,8 +58,7 @@ __attribute__((format(printf, 2, 3))) static void line_append(struct dot_report 
 	va_list arguments;
 
 	va_start(arguments, format);
-	if (vasprintf(&line, format, arguments) < 0)
-		abort();
+	line = memory_vprintf(format, arguments);
 	va_end(arguments);
 	if (dot->label.size)
 		buffer_append_text(&dot->label, "\\n");

@@ -44,8 +44,7 @@ __attribute__((format(printf, 3, 4))) static void item_printf(struct canvas *can
 	va_list arguments;
 
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		abort();
+	text = memory_vprintf(format, arguments);
 	va_end(arguments);
 	canvas_item(canvas, role, LINE_INDENT, text);
 }

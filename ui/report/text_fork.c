@@ -125,8 +125,7 @@ __attribute__((format(printf, 3, 4))) static void note_draw(struct canvas *canva
 	va_list arguments;
 
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		abort();
+	text = memory_vprintf(format, arguments);
 	va_end(arguments);
 	canvas_move(canvas, NOTE_INDENT);
 	canvas_wrap(canvas, role, WRAP_INDENT, text);

@@ -38,13 +38,11 @@ static struct error *number_parse(struct selector *selector, const char *term)
 
 static char *full_key(const char *key)
 {
-	char *full = NULL;
-
 	for (size_t i = 0; i < sizeof(of_parent) / sizeof(of_parent[0]); i++) {
-		if (!strcmp(of_parent[i], key) && asprintf(&full, "parent.%s", key) < 0)
-			abort();
+		if (!strcmp(of_parent[i], key))
+			return memory_printf("parent.%s", key);
 	}
-	return full ? full : memory_strdup(key);
+	return memory_strdup(key);
 }
 
 /* "comm" is not in the record itself, but can be what was meant. */

@@ -32,14 +32,11 @@ static void add_line(struct event_notes *notes, char *line)
 
 __attribute__((format(printf, 2, 3))) static void say_line(struct event_notes *notes, const char *format, ...)
 {
-	char *line = NULL;
 	va_list arguments;
 
 	va_start(arguments, format);
-	if (vasprintf(&line, format, arguments) < 0)
-		line = NULL;
+	add_line(notes, memory_vprintf(format, arguments));
 	va_end(arguments);
-	add_line(notes, line);
 }
 
 static void describe_half(const struct fork_half *half, char *text, size_t size)

@@ -50,8 +50,7 @@ static int open_source(const char *directory, size_t length, const char *name)
 	_cleanup_free_ char *path = NULL;
 	struct stat status;
 
-	if (asprintf(&path, "%.*s%s%s", (int)length, directory, length ? "/" : "", name) < 0)
-		abort();
+	path = memory_printf("%.*s%s%s", (int)length, directory, length ? "/" : "", name);
 
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
