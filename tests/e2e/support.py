@@ -509,6 +509,12 @@ def allowed_words(option):
     return set(re.search(r"allowed: (.*)", stderr.decode()).group(1).split(", "))
 
 
+def need_freed_memory():
+    """For tests that measure memory: skips them where freed memory is not used again."""
+    if b"__asan_init" in pathlib.Path(FORKTRACE).read_bytes():
+        raise unittest.SkipTest("the address sanitizer keeps freed memory back")
+
+
 # --- processes --------------------------------------------------------------------------------------------------------
 
 

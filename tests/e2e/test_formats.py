@@ -353,6 +353,7 @@ class Many(Formats):
         return usage.ru_maxrss
 
     def test_memory(self):
+        support.need_freed_memory()
         few, many = self.make_record(500), self.make_record(10000)
         for form in self.FORMS:
             with self.subTest(form=form):

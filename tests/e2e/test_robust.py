@@ -170,8 +170,7 @@ class Size(unittest.TestCase):
     @support.time_limit(180)
     def test_memory_is_flat(self):
         """3,000 forks take no more than 300, but for 4 MiB."""
-        if b"__asan_init" in pathlib.Path(support.FORKTRACE).read_bytes():
-            self.skipTest("the address sanitizer keeps freed memory back")
+        support.need_freed_memory()
         for options in ["-f", "text"], ["-f", "json"], ["-k", "none"], ["-k", "none", "--no-seccomp"]:
             with self.subTest(options=options):
                 small, large = self.peak_kib(300, *options), self.peak_kib(3000, *options)

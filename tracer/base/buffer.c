@@ -39,7 +39,10 @@ char *buffer_reserve(struct buffer *buffer, size_t size)
 
 void buffer_append(struct buffer *buffer, const void *bytes, size_t size)
 {
-	memcpy(buffer_reserve(buffer, size), bytes, size);
+	char *end = buffer_reserve(buffer, size);
+
+	if (size > 0) /* of nothing, `bytes` may be NULL, which memcpy forbids */
+		memcpy(end, bytes, size);
 	buffer->size += size;
 	buffer->data[buffer->size] = '\0';
 }

@@ -43,7 +43,7 @@ static const char *skip_blanks(const char *text)
 /* Behind "[[…]]" or "[==[…]==]" at `text`; NULL: there is none. */
 static const char *skip_long(const char *text)
 {
-	size_t level = strspn(text + 1, "=");
+	size_t level = *text == '[' ? strspn(text + 1, "=") : 0;
 
 	if (*text != '[' || text[1 + level] != '[')
 		return NULL;
