@@ -231,6 +231,11 @@ class Perfetto(Formats):
         for pid, time_ns in began.items():
             starts = [event["ts"] for phase in "BX" for event in trace[phase] if event["pid"] == pid]
             self.assertEqual(round(min(starts) * 1000), time_ns)
+        # Also as a reader computes it.
+        for begin in trace["B"]:
+            for slice_ in trace["X"]:
+                if (slice_["pid"], slice_["tid"]) == (begin["pid"], begin["tid"]) and slice_["ts"] < begin["ts"]:
+                    self.assertLess(slice_["ts"] + slice_["dur"], begin["ts"])
 
     def test_programs(self):
         for name in ("test_vfork", "test_clone", "test_spawn", "test_exec", "test_signal", "test_threads", "test_fail",

@@ -80,7 +80,8 @@ static void program_end(struct perfetto_report *report, struct process *process,
 	process->label = NULL;
 }
 
-/* A child begins with its parent's program: up to what was drawn of it before this record came, if anything was. */
+/* A child begins with its parent's program: up to what was drawn of it before this record came, if anything was; a
+ * nanosecond less, for a reader's sum of begin and duration may be rounded up, beyond the begin of what follows. */
 static void child_begin(struct perfetto_report *report, struct process *child, const struct event *event)
 {
 	_cleanup_(buffer_deinit) struct buffer duration = {0};
@@ -90,7 +91,7 @@ static void child_begin(struct perfetto_report *report, struct process *child, c
 		return;
 	}
 	names_write(report, child);
-	trace_duration(&duration, child->before_ns > event->time_ns ? child->before_ns - event->time_ns : 0);
+	trace_duration(&duration, child->before_ns > event->time_ns ? child->before_ns - event->time_ns - 1 : 0);
 	trace_write(&report->writer, "X", track_of(child, 0), event->time_ns, event->fork->child.task.comm, NULL,
 		    duration.data);
 }
