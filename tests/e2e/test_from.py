@@ -15,6 +15,7 @@ import support
 PROGRAMS = ("test_fork", "test_vfork", "test_clone", "test_clone3", "test_spawn", "test_exec", "test_threads",
             "test_nested", "test_fail", "test_signal", "test_namespace", "test_untraced", "test_ptrace", "test_dlopen",
             "test_deep", "test_int80")
+RUNS = 10
 
 
 class From(unittest.TestCase):
@@ -80,7 +81,9 @@ class Same(From):
             self.assertEqual(self.replay(self.saved, "-f", "json"), (0, data, ""))
 
     def test_text(self):
-        """The text report of a record and that of another run of the same program, but for ids and times."""
+        """The text report of a record and that of another run of the same program, but for ids and times. What the kernel
+        lets happen first, and what the line that tells of it is broken at, differs from run to run: one of ten pairs
+        is the same."""
         def plain(text):
             text = re.sub(rb"[+ ]?[0-9.]+ (us|ms|s)\b", b"", text)  # long ones have a line of their own
             text = re.sub(rb"0x[0-9a-f]+|\b[0-9]{2,}\b", b"N", text)
@@ -91,11 +94,14 @@ class Same(From):
         for options in [], ["-v"], ["-vv"], ["-q"]:
             with self.subTest(options=options):
                 verbose = ["-v"] if options[:1] in (["-v"], ["-vv"]) else []
-                self.save(support.trace([program], verbose).report)
-                status, told, stderr = self.replay(self.saved, *options)
-                self.assertEqual((status, stderr), (0, ""))
                 path = self.directory / "direct"
-                support.run_command([support.FORKTRACE, *options, "-o", path, program])
+                for _ in range(RUNS):
+                    self.save(support.trace([program], verbose).report)
+                    status, told, stderr = self.replay(self.saved, *options)
+                    self.assertEqual((status, stderr), (0, ""))
+                    support.run_command([support.FORKTRACE, *options, "-o", path, program])
+                    if plain(told) == plain(path.read_bytes()):
+                        break
                 self.assertEqual(plain(told), plain(path.read_bytes()))
 
     def test_standard_input(self):
