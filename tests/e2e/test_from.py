@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import tempfile
@@ -15,7 +14,6 @@ import support
 PROGRAMS = ("test_fork", "test_vfork", "test_clone", "test_clone3", "test_spawn", "test_exec", "test_threads",
             "test_nested", "test_fail", "test_signal", "test_namespace", "test_untraced", "test_ptrace", "test_dlopen",
             "test_deep", "test_int80")
-RUNS = 10
 
 
 class From(unittest.TestCase):
@@ -81,28 +79,15 @@ class Same(From):
             self.assertEqual(self.replay(self.saved, "-f", "json"), (0, data, ""))
 
     def test_text(self):
-        """The text report of a record and that of another run of the same program, but for ids and times. What the kernel
-        lets happen first, and what the line that tells of it is broken at, differs from run to run: one of ten pairs
-        is the same."""
-        def plain(text):
-            text = re.sub(rb"[+ ]?[0-9.]+ (us|ms|s)\b", b"", text)  # long ones have a line of their own
-            text = re.sub(rb"0x[0-9a-f]+|\b[0-9]{2,}\b", b"N", text)
-            # Two runs: what the kernel lets happen first differs.
-            return sorted(filter(None, map(bytes.strip, re.sub(rb"[ \xe2\x94\x80-]+", b" ", text).splitlines())))
-
-        program = support.target("x86_64", "test_fork")
-        for options in [], ["-v"], ["-vv"], ["-q"]:
-            with self.subTest(options=options):
-                verbose = ["-v"] if options[:1] in (["-v"], ["-vv"]) else []
-                path = self.directory / "direct"
-                for _ in range(RUNS):
-                    self.save(support.trace([program], verbose).report)
-                    status, told, stderr = self.replay(self.saved, *options)
-                    self.assertEqual((status, stderr), (0, ""))
-                    support.run_command([support.FORKTRACE, *options, "-o", path, program])
-                    if plain(told) == plain(path.read_bytes()):
-                        break
-                self.assertEqual(plain(told), plain(path.read_bytes()))
+        """One run, whose forks are reported twice: as JSON, and, for what is expected does not hold, as text. The text of
+        the saved record is the same, byte for byte."""
+        for name in ("test_fork", "test_vfork", "test_nested", "test_fail", "test_clone3", "test_deep"):
+            with self.subTest(name=name):
+                command = ["-e", "false", "-f", "json", "-o", str(self.saved), support.target("x86_64", name)]
+                status, _, told = support.run_command([support.FORKTRACE, *command])
+                self.assertEqual(status, 1)
+                self.assertIn(b"main", told)
+                self.assertEqual(self.replay(self.saved, "-e", "false"), (1, b"", told.decode()))
 
     def test_standard_input(self):
         data = self.record()

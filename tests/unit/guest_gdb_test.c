@@ -36,6 +36,13 @@ static void check_place(const char *name, const char *outermost, size_t count)
 	vector_deinit(&frames);
 }
 
+static bool knows(const char *name)
+{
+	uint64_t address;
+
+	return kernel_symbols_by_name(symbols, name, &address, NULL);
+}
+
 /* The child has been nowhere else: at its first instruction there is nothing but the user's registers above it. */
 static void check_kernel(const char *path)
 {
@@ -54,15 +61,15 @@ static void check_kernel(const char *path)
 	snprintf(kernel_file, sizeof(kernel_file), "%s/kernel", scratch);
 	gdb_kernel_file(guest, kernel_file);
 
-	/* Linux 6.5 made the rest of it C, which is called so since. */
-	uint64_t address;
-	const char *begin = kernel_symbols_by_name(symbols, "ret_from_fork_asm", &address, NULL) ? "ret_from_fork_asm"
-												 : "ret_from_fork";
+	/* Linux 6.5 made the rest of it C, which is called so since; ia32_sys_call is a frame of its own where it is
+	 * there. */
+	const char *begin = knows("ret_from_fork_asm") ? "ret_from_fork_asm" : "ret_from_fork";
+	size_t dispatch = knows("ia32_sys_call");
 
-	check_place("__ia32_sys_clone", "entry_SYSENTER_32", 5);
-	check_place("kernel_clone", "entry_SYSENTER_32", 6);
-	check_place("copy_process", "entry_SYSENTER_32", 7);
-	check_place("wake_up_new_task", "entry_SYSENTER_32", 7);
+	check_place("__ia32_sys_clone", "entry_SYSENTER_32", 5 + dispatch);
+	check_place("kernel_clone", "entry_SYSENTER_32", 6 + dispatch);
+	check_place("copy_process", "entry_SYSENTER_32", 7 + dispatch);
+	check_place("wake_up_new_task", "entry_SYSENTER_32", 7 + dispatch);
 	check_place(begin, begin, 1);
 	end_guest(guest);
 }
