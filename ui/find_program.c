@@ -25,9 +25,8 @@ static struct error *check_directory(const char *path)
 static char *try_directory(const char *directory, size_t length, const char *name, bool *found_unusable)
 {
 	struct stat file;
-	char *path = NULL;
+	char *path = memory_printf("%.*s%s%s", (int)length, directory, length ? "/" : "./", name);
 
-	path = memory_printf("%.*s%s%s", (int)length, directory, length ? "/" : "./", name);
 	if (!stat(path, &file) && S_ISREG(file.st_mode)) {
 		if (!access(path, X_OK))
 			return path;

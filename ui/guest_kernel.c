@@ -25,17 +25,6 @@
 /* What is being fetched lies in fetch.PID, of which nothing is used later. */
 #define TEMPORARY_PREFIX "fetch."
 
-__attribute__((format(printf, 1, 2))) static char *format(const char *pattern, ...)
-{
-	char *text = NULL;
-	va_list arguments;
-
-	va_start(arguments, pattern);
-	text = memory_vprintf(pattern, arguments);
-	va_end(arguments);
-	return text;
-}
-
 static void tell(void *quiet, const char *message)
 {
 	if (!*(const bool *)quiet)
@@ -46,14 +35,14 @@ static void tell(void *quiet, const char *message)
 static char *link_name(const char *package)
 {
 	if (!strncmp(package, GUEST_KERNEL_PACKAGE, strlen(GUEST_KERNEL_PACKAGE)))
-		return format("vmlinuz%s", package + strlen(GUEST_KERNEL_PACKAGE));
-	return format("vmlinuz-%s", package);
+		return memory_printf("vmlinuz%s", package + strlen(GUEST_KERNEL_PACKAGE));
+	return memory_printf("vmlinuz-%s", package);
 }
 
 char *guest_kernel_default(void)
 {
 	_cleanup_free_ char *cache = cache_directory();
-	_cleanup_free_ char *path = cache ? format("%s/guest/vmlinuz", cache) : NULL;
+	_cleanup_free_ char *path = cache ? memory_printf("%s/guest/vmlinuz", cache) : NULL;
 
 	return path && !access(path, R_OK) ? no_cleanup_pointer(path) : NULL;
 }
@@ -98,7 +87,7 @@ static struct error *open_directory(char **path, int *fd)
 		return error_create(ERROR_SYSTEM, 0, NULL,
 				    "there is no cache directory of this user's to keep a kernel in: set "
 				    "XDG_CACHE_HOME to an absolute path");
-	*path = format("%s/guest", cache);
+	*path = memory_printf("%s/guest", cache);
 	if (mkdir(*path, S_IRWXU) && errno != EEXIST)
 		return error_system(errno, *path, "making the directory %s failed", *path);
 	*fd = open(*path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -152,8 +141,8 @@ static bool is_current(int directory, const char *link, const char *name)
  * the old kernel or the new one. */
 static struct error *install(int directory, const char *temporary, const char *link, const char *name)
 {
-	_cleanup_free_ char *image = format("%s/image", temporary);
-	_cleanup_free_ char *new_link = format("%s/link", temporary);
+	_cleanup_free_ char *image = memory_printf("%s/image", temporary);
+	_cleanup_free_ char *new_link = memory_printf("%s/link", temporary);
 	char old[NAME_MAX + 1];
 	ssize_t length = readlinkat(directory, link, old, sizeof(old) - 1);
 
@@ -197,15 +186,16 @@ static char *image_name(const struct debian_kernel *kernel)
 
 	if (!strncmp(release, "linux-image-", strlen("linux-image-")))
 		release += strlen("linux-image-");
-	return format("vmlinuz-%s_%s", release, kernel->version);
+	return memory_printf("vmlinuz-%s_%s", release, kernel->version);
 }
 
 /* Into an empty directory that is ours alone. */
 static struct error *download(struct fetch *fetch, const char *name)
 {
-	_cleanup_free_ char *temporary = format("%s/%s", fetch->path, fetch->temporary);
-	_cleanup_free_ char *image = format("%s/image", fetch->temporary);
-	_cleanup_free_ char *message = format("fetching %s, version %s", fetch->kernel.package, fetch->kernel.version);
+	_cleanup_free_ char *temporary = memory_printf("%s/%s", fetch->path, fetch->temporary);
+	_cleanup_free_ char *image = memory_printf("%s/image", fetch->temporary);
+	_cleanup_free_ char *message =
+	    memory_printf("fetching %s, version %s", fetch->kernel.package, fetch->kernel.version);
 
 	remove_temporary(fetch->directory, fetch->temporary);
 	if (mkdirat(fetch->directory, fetch->temporary, S_IRWXU))
@@ -258,7 +248,7 @@ struct error *guest_kernel_fetch(const char *package, bool quiet, char **path)
 		return error;
 	sweep(fetch.directory);
 	fetch.link = link_name(package);
-	fetch.temporary = format(TEMPORARY_PREFIX "%d", getpid());
+	fetch.temporary = memory_printf(TEMPORARY_PREFIX "%d", getpid());
 	error = fetch_newest(&fetch);
 	/* The lists may be older than what the server has. */
 	if (error && error->code == ERROR_SYSTEM && debian_kernel_refresh(tell, &fetch.quiet)) {
@@ -266,7 +256,7 @@ struct error *guest_kernel_fetch(const char *package, bool quiet, char **path)
 		error = fetch_newest(&fetch);
 	}
 	if (!error)
-		*path = format("%s/%s", fetch.path, fetch.link);
+		*path = memory_printf("%s/%s", fetch.path, fetch.link);
 	return error;
 }
 
@@ -285,7 +275,7 @@ int guest_fetch(const char *package, bool quiet)
 		return EXIT_FORKTRACE;
 	}
 
-	_cleanup_free_ char *message = format("the guest's kernel is %s", path);
+	_cleanup_free_ char *message = memory_printf("the guest's kernel is %s", path);
 
 	tell(&quiet, message);
 	return EXIT_SUCCESS;

@@ -44,11 +44,10 @@ static struct error *open_record(const struct options *options, int *fd)
 
 __attribute__((format(printf, 2, 3))) static void add_clause(struct buffer *sentence, const char *format, ...)
 {
-	_cleanup_free_ char *text = NULL;
 	va_list arguments;
 
 	va_start(arguments, format);
-	text = memory_vprintf(format, arguments);
+	_cleanup_free_ char *text = memory_vprintf(format, arguments);
 	va_end(arguments);
 	buffer_printf(sentence, "%s%s", sentence->size ? "; " : "", text);
 }

@@ -49,9 +49,8 @@ struct error *error_system(int sys_errno, const char *object, const char *format
 	char *text = memory_vprintf(format, arguments);
 	va_end(arguments);
 
-	char *message = NULL;
+	char *message = memory_printf("%s: %s", text, strerror(sys_errno));
 
-	message = memory_printf("%s: %s", text, strerror(sys_errno));
 	free(text);
 
 	bool denied = sys_errno == EPERM || sys_errno == EACCES;

@@ -196,10 +196,8 @@ static char *reason_text(enum lack lack, const char *path)
 			     : lack == LACK_FILE
 				 ? " is not on this machine (--guest-file names it)"
 				 : " is of another build on this machine (--guest-file names the right one)";
-	char *text;
 
-	text = memory_printf("%s%s%s", before, path, behind);
-	return text;
+	return memory_printf("%s%s%s", before, path, behind);
 }
 
 static void add_place(struct collection *collection, const char *path, const struct elf *mapped, bool executable,

@@ -42,12 +42,10 @@ static void arguments_deinit(struct argument_list *arguments)
 __attribute__((format(printf, 2, 3))) static void add(struct argument_list *arguments, const char *format, ...)
 {
 	va_list values;
-	char *text = NULL;
 
 	va_start(values, format);
-	text = memory_vprintf(format, values);
+	vector_push(&arguments->list, memory_vprintf(format, values));
 	va_end(values);
-	vector_push(&arguments->list, text);
 }
 
 static void add_pair(struct argument_list *arguments, const char *option, const char *value)

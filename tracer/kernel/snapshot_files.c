@@ -22,10 +22,7 @@ static const uint64_t kept_bytes = UINT64_C(512) << 20;
 
 static char *path_of(const char *directory, const char *name)
 {
-	char *path = NULL;
-
-	path = memory_printf("%s/%s", directory, name);
-	return path;
+	return memory_printf("%s/%s", directory, name);
 }
 
 static bool ours_alone(int fd, mode_t type)

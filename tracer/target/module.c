@@ -148,15 +148,13 @@ static int open_mapped(const struct reader *reader, const struct map_line *line,
 
 static char *open_failure(const struct map_line *line, const char *name, int reason)
 {
-	char *text = NULL;
 	const char *why = strerror(reason);
 
 	if (line->deleted)
 		why = "it was deleted";
 	else if (reason == ESTALE)
 		why = "another file has its name now";
-	text = memory_printf("cannot open %s: %s", name, why);
-	return text;
+	return memory_printf("cannot open %s: %s", name, why);
 }
 
 /* The program headers of a mapped file, in the first page. */

@@ -13,7 +13,8 @@ static bool rises(const struct walk *walk, uint64_t sp)
 	return sp > below->sp || (sp == below->sp && walk->frames.count == 1);
 }
 
-/* Or not early, as in the i386 vDSO of Linux 7.2: then nothing covers the byte before. */
+/* Is it a signal's trampoline whose rules begin with its first instruction, and not one byte early? So it is in the
+ * i386 vDSO of Linux 7.2, where nothing covers the byte before. */
 static bool begins_trampoline(const struct walk *walk, struct walk_frame *frame)
 {
 	const struct module *module = module_map_find(walk->modules, frame->pc);

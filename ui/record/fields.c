@@ -34,11 +34,11 @@ bool fields_ok(const struct fields *fields)
 __attribute__((format(printf, 4, 0))) static void remember(const struct fields *fields, struct buffer *first,
 							   const char *key, const char *format, va_list arguments)
 {
-	_cleanup_free_ char *text = NULL;
-
 	if (first->size)
 		return;
-	text = memory_vprintf(format, arguments);
+
+	_cleanup_free_ char *text = memory_vprintf(format, arguments);
+
 	buffer_printf(first, "%s%s %s", fields->path.size ? fields->path.data : "", key, text);
 }
 
@@ -111,9 +111,8 @@ const json_t *field_item(struct fields *fields, const json_t *array, const char 
 
 	*entered = fields->path.size;
 	if (!json_is_object(item)) {
-		_cleanup_free_ char *name = NULL;
+		_cleanup_free_ char *name = memory_printf("%s[%zu]", key, index);
 
-		name = memory_printf("%s[%zu]", key, index);
 		fields_wrong(fields, name, "is %s, not an object", type_text(item));
 		return NULL;
 	}

@@ -58,31 +58,25 @@ bool field_integer_or_null(struct fields *fields, const json_t *object, const ch
 /* "0x…"; 0 for null. */
 uint64_t field_address(struct fields *fields, const json_t *object, const char *key);
 
-/* The index of a word: `name_of(i)` spells those from 0 to count - 1. 0 with a problem where it is none of them. */
+/* The index of a word: `name_of(i)` spells those from 0 to count - 1. Where it is none of them: 0 with a problem. */
 #define field_word(fields, object, key, name_of, count)                                                                \
 	word_index(fields, key, field_text(fields, object, key), name_of, count)
-#define word_index(fields, key, text, name_of, count)                                                                  \
+#define word_index(fields, key, text, name_of, count) word_find(fields, key, text, name_of, count, fields_wrong, 0)
+
+/* The same of a word without which the rest still means something: where it is none of them it is missed, and
+ * `otherwise` stands for it. */
+#define field_word_or(fields, object, key, name_of, count, otherwise)                                                  \
+	word_find(fields, key, field_text(fields, object, key), name_of, count, fields_missed, otherwise)
+
+#define word_find(fields, key, text, name_of, count, complain, otherwise)                                              \
 	({                                                                                                             \
 		const char *word_ = (text);                                                                            \
 		int index_ = 0;                                                                                        \
 		while (word_ && index_ < (int)(count) && strcmp(name_of(index_), word_) != 0)                          \
 			index_++;                                                                                      \
 		if (index_ == (int)(count))                                                                            \
-			fields_wrong(fields, key, "is '%.40s', which this version does not know", word_);              \
-		index_ == (int)(count) ? 0 : index_;                                                                   \
-	})
-
-/* The same for a word without which the rest still means something: where it is none of them it is missed, and
- * `otherwise` stands for it. */
-#define field_word_or(fields, object, key, name_of, count, otherwise)                                                  \
-	({                                                                                                             \
-		const char *given_ = field_text(fields, object, key);                                                  \
-		int found_ = 0;                                                                                        \
-		while (given_ && found_ < (int)(count) && strcmp(name_of(found_), given_) != 0)                        \
-			found_++;                                                                                      \
-		if (found_ == (int)(count))                                                                            \
-			fields_missed(fields, key, "is '%.40s', which this version does not know", given_);            \
-		found_ == (int)(count) ? (int)(otherwise) : found_;                                                    \
+			complain(fields, key, "is '%.40s', which this version does not know", word_);                  \
+		index_ == (int)(count) ? (int)(otherwise) : index_;                                                    \
 	})
 
 #endif

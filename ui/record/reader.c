@@ -34,12 +34,11 @@ void record_reader_deinit(struct record_reader *reader)
 __attribute__((format(printf, 2, 3))) static void line_lost(struct record_tally *tally, const char *format, ...)
 {
 	va_list arguments;
-	_cleanup_free_ char *text = NULL;
 
 	if (tally->first_lost)
 		return;
 	va_start(arguments, format);
-	text = memory_vprintf(format, arguments);
+	_cleanup_free_ char *text = memory_vprintf(format, arguments);
 	va_end(arguments);
 	tally->first_lost = tally->number;
 	buffer_append_text(&tally->reason, text);

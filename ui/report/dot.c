@@ -54,11 +54,10 @@ static void label_append(struct buffer *text, const char *label)
 /* A line of the label at hand. */
 __attribute__((format(printf, 2, 3))) static void line_append(struct dot_report *dot, const char *format, ...)
 {
-	_cleanup_free_ char *line = NULL;
 	va_list arguments;
 
 	va_start(arguments, format);
-	line = memory_vprintf(format, arguments);
+	_cleanup_free_ char *line = memory_vprintf(format, arguments);
 	va_end(arguments);
 	if (dot->label.size)
 		buffer_append_text(&dot->label, "\\n");

@@ -40,11 +40,10 @@ static void text_separate(struct text_report *text, bool record)
 __attribute__((format(printf, 3, 4))) static void item_printf(struct canvas *canvas, enum role role, const char *format,
 							      ...)
 {
-	_cleanup_free_ char *text = NULL;
 	va_list arguments;
 
 	va_start(arguments, format);
-	text = memory_vprintf(format, arguments);
+	_cleanup_free_ char *text = memory_vprintf(format, arguments);
 	va_end(arguments);
 	canvas_item(canvas, role, LINE_INDENT, text);
 }

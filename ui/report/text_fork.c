@@ -121,11 +121,10 @@ static void heads_draw(struct canvas *canvas, const struct fork_record *fork)
 __attribute__((format(printf, 3, 4))) static void note_draw(struct canvas *canvas, enum role role, const char *format,
 							    ...)
 {
-	_cleanup_free_ char *text = NULL;
 	va_list arguments;
 
 	va_start(arguments, format);
-	text = memory_vprintf(format, arguments);
+	_cleanup_free_ char *text = memory_vprintf(format, arguments);
 	va_end(arguments);
 	canvas_move(canvas, NOTE_INDENT);
 	canvas_wrap(canvas, role, WRAP_INDENT, text);

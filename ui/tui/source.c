@@ -47,11 +47,8 @@ void source_files_destroy(struct source_files *files)
 /* A regular file alone: a path from debug information that is not trusted must not make a FIFO be opened. */
 static int open_source(const char *directory, size_t length, const char *name)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path = memory_printf("%.*s%s%s", (int)length, directory, length ? "/" : "", name);
 	struct stat status;
-
-	path = memory_printf("%.*s%s%s", (int)length, directory, length ? "/" : "", name);
-
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd >= 0 && (fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_size > SIZE_LIMIT)) {
