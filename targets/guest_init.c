@@ -428,7 +428,8 @@ __attribute__((used)) void begin(const u32 *stack)
 
 	make_tree();
 	if (result < 0)
-		fail("iopl failed", "", result);
+		fail("the kernel lets no program use I/O ports (it needs CONFIG_X86_IOPL_IOPERM, and no lockdown)", "",
+		     result);
 	send_number(GUEST_HELLO, GUEST_PROTOCOL_VERSION);
 	show_addresses();
 	send_version();

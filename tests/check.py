@@ -11,12 +11,14 @@ What this machine lacks the kernel or the processor for is run in an emulated on
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import importlib
 import json
 import os
 import pathlib
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -470,6 +472,22 @@ def list_tests(units, classes, results):
     return results.finish() if results.failures else 0
 
 
+@contextlib.contextmanager
+def temporary_files():
+    """A directory of their own for all tests: programs that are killed in the middle leave files there."""
+    before = os.environ.get("TMPDIR")
+    with tempfile.TemporaryDirectory(prefix="forktrace-check.", ignore_cleanup_errors=True) as directory:
+        os.chmod(directory, 0o1777)  # as /tmp: some tests are another user's
+        os.environ["TMPDIR"] = directory
+        try:
+            yield
+        finally:
+            del os.environ["TMPDIR"]
+            if before is not None:
+                os.environ["TMPDIR"] = before
+
+
+@temporary_files()
 def run_jobs(units, classes, results, jobs):
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         futures = [pool.submit(run_unit, path, results, only) for path, only in units]
@@ -481,6 +499,7 @@ def run_jobs(units, classes, results, jobs):
             pool.shutdown(wait=False, cancel_futures=True)
             RUNNING.interrupt()
             print("interrupted", flush=True)
+            shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
             os._exit(130)
 
 

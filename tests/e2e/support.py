@@ -122,6 +122,8 @@ def guest_options(flavour="", suite=None):
     """Options that run a program in a guest; skips the test where there is no kernel for it. flavour: "" or "-pae".
     suite: another release of Debian's, whose one kernel is taken."""
     kernel = BUILD / "cache/forktrace/guest" / f"vmlinuz{flavour}"
+    if not flavour and not suite and "FORKTRACE_GUEST_KERNEL" in os.environ:
+        kernel = pathlib.Path(os.environ["FORKTRACE_GUEST_KERNEL"])
     if suite:
         links = [path for path in (BUILD / "cache/kernels" / suite / "forktrace/guest").glob("*") if path.is_symlink()]
         kernel = links[0] if links else BUILD / "cache/kernels" / suite

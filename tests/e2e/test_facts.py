@@ -45,6 +45,12 @@ def brief(record):
             if not key.endswith("frames")}
 
 
+def is_try(event, expected):
+    """Where the kernel has no clone3 (before 5.3), libc tries it each time, and calls clone then: no fact of it."""
+    return (event["syscall"], event["errno"]) == ("clone3", "ENOSYS") and \
+        not any((fact["syscall"], fact["errno"]) == ("clone3", "ENOSYS") for fact in expected.failed)
+
+
 class Facts:
     """The test of one program; subclasses say which ABI and options."""
 
@@ -209,7 +215,8 @@ class Facts:
     # --- all the rest ---
 
     def check_failed(self, name, run, expected):
-        events = sorted(run.of("fork-failed"), key=lambda event: (event["parent"]["pid"], event["seq"]))
+        events = sorted((event for event in run.of("fork-failed") if not is_try(event, expected)),
+                        key=lambda event: (event["parent"]["pid"], event["seq"]))
         facts = sorted(expected.failed, key=lambda fact: fact["pid"])
         self.assertEqual([(event["parent"]["pid"], event["errno"], event["syscall"]) for event in events],
                          [(fact["pid"], fact["errno"], fact["syscall"]) for fact in facts])
@@ -247,7 +254,8 @@ class Facts:
         end, total = run.end, expected.total
         self.assertEqual(end["forks"] + end["vforks"] + end["clones"], total["forks"])
         self.assertEqual(end["threads"], total["threads"])
-        self.assertEqual(end["failed"], total["failed"])
+        tries = sum(is_try(event, expected) for event in run.of("fork-failed"))
+        self.assertEqual(end["failed"], total["failed"] + tries)
         self.assertEqual(end["execs"], 1 + len(expected.execs))
         self.assertEqual(end["errors"], len(run.of("error")))
         self.assertEqual(end["exits"], sum(not event["thread"] for event in run.of("exit")))
@@ -309,8 +317,15 @@ WALK_STAGES = ["wrapper", "vsyscall", "entry", "dispatch", "handler", "worker", 
                "return-child", "return-parent"]
 
 
+# As kernels of all ages call them; up to 4.3 the outermost frame stands at a label of the entry.
+WORKERS = {"kernel_clone", "_do_fork", "do_fork"}
+OUTERMOST = {"sysenter": r"^(entry_SYSENTER_32|sysenter_\w+)$", "int80": r"^(entry_INT80_32|syscall_\w+)$"}
+
+
 class FactsGuest(Facts):
-    """The same in a guest: the programs are 32-bit ones, and this machine's kernel needs not run them."""
+    """The same in a guest: the programs are 32-bit ones, and this machine's kernel needs not run them.
+
+    FORKTRACE_GUEST_KERNEL=FILE: of another kernel than Debian's newest."""
 
     abi = "i386"
     kernel = "live"  # there is one: check_kernel is this class's own
@@ -330,6 +345,8 @@ class FactsGuest(Facts):
         self.assertIsNotNone(expected.total, run.stdout)
         self.assertEqual(run.of("error"), [])
         self.check_events(name, run, expected)
+        if expected.skip:
+            self.skipTest(f"the program did only a part of its work: {expected.skip}")
         if support.runs_32_bit() and name not in NAMED_OTHERWISE:
             self.check_same_here(name, arguments, run)
 
@@ -337,6 +354,10 @@ class FactsGuest(Facts):
         """This machine's kernel does the same, as far as the facts go that depend on the program alone."""
         program = [support.built_target("i386", name), *arguments]
         here = support.trace(program, ["-k", "none", *OPTIONS.get(name, [])], stdin=STDIN.get(name, b""))
+        calls, calls_here = ({record["syscall"] for record in forks} for forks in (run.forks(), here.forks()))
+        # A kernel from before 5.3: libc calls clone instead.
+        if "clone3" in calls_here - calls:
+            return
         self.assertEqual(records.all_facts(run.forks()), records.all_facts(here.forks()))
 
     def check_returns(self, fact, record):
@@ -354,11 +375,11 @@ class FactsGuest(Facts):
     def check_kernel(self, record):
         kernel = record["kernel"]
         self.assertEqual((kernel["source"], kernel["reason"]), ("guest", None))
-        self.assertRegex(kernel["release"], r"^\d+\.\d+\.\d+\S*-686")
+        self.assertRegex(kernel["release"], r"^\d+\.\d+\.\d+")
         names = callstack.symbols(kernel["parent_frames"])
         self.assertRegex(names[0], r"^copy_process(\.\w+)*$")
-        self.assertIn("kernel_clone", names)
-        self.assertRegex(names[-1], {"sysenter": "^entry_SYSENTER_32$", "int80": "^entry_INT80_32$"}[record["entry"]])
+        self.assertEqual(len(WORKERS.intersection(names)), 1, names)
+        self.assertRegex(names[-1], OUTERMOST[record["entry"]])
         self.assertTrue(all(frame["certain"] for frame in kernel["parent_frames"]))
         self.assertEqual(callstack.symbols(kernel["child_frames"])[-1], self.first_of_child)
         self.check_walk(record)

@@ -144,6 +144,18 @@ static void notices_a_panic(void **state)
 	assert_string_equal(console.panic, "Kernel panic - not syncing: no init");
 }
 
+static void notices_why_process_1_gives_up(void **state)
+{
+	struct guest_console console = {0};
+
+	(void)state;
+	say(&console, "say forktrace: no\r\nforktrace: no ports");
+	assert_string_equal(console.failure, "");
+	say(&console, "\r\nforktrace: never mind\nreboot: Restarting system\n");
+	assert_string_equal(console.failure, "no ports");
+	assert_string_equal(console.panic, "");
+}
+
 static void cuts_and_cleans_lines(void **state)
 {
 	struct guest_console console = {0};
@@ -167,6 +179,7 @@ int main(void)
 	    cmocka_unit_test(survives_noise),
 	    cmocka_unit_test(keeps_the_last_lines),
 	    cmocka_unit_test(notices_a_panic),
+	    cmocka_unit_test(notices_why_process_1_gives_up),
 	    cmocka_unit_test(cuts_and_cleans_lines),
 	};
 

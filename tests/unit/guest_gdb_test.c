@@ -2,7 +2,8 @@
 #include "gdb_kernel_file.h"
 #include "gdb_visit.h"
 
-static char kernel_file[64]; /* what gdb knows of the kernel */
+static char kernel_file[64];
+static const char *known; /* what gdb knows of the kernel: the file above, or vmlinux */
 
 static void fail_with_frames(const char *place, const kernel_frames *frames, const struct gdb_frames *seen)
 {
@@ -14,33 +15,26 @@ static void fail_with_frames(const char *place, const kernel_frames *frames, con
 
 /* Whatever gdb shows above `frames`, or instead of the last ones, is not ours: what it makes of the entry, which has no
  * frame of any form that it knows, leads into the user's stack at best. */
-static void check_place(const char *name, const char *outermost, size_t count)
+static void check_place(enum stage stage, const char *outermost, size_t count)
 {
 	_cleanup_free_ char *commands = NULL;
 	struct gdb_frames seen = {0};
 	kernel_frames frames = {0};
-	uint64_t address = run_to_function(name);
+	uint64_t address = run_to_stage(stage);
 
 	unwind(KERNEL_UNWINDER_AUTO, &frames);
-	assert_true(asprintf(&commands, "file %s\n", kernel_file) > 0);
+	assert_true(asprintf(&commands, "file %s\n", known) > 0);
 	gdb_visit(gdbstub_fd(stub), commands, &seen);
 	if (frames.count < count || seen.count < frames.count)
-		fail_with_frames(name, &frames, &seen);
+		fail_with_frames(stage_info(stage)->name, &frames, &seen);
 	for (size_t i = 0; i < frames.count; i++) {
 		if (frames.items[i].pc != seen.pc[i])
-			fail_with_frames(name, &frames, &seen);
+			fail_with_frames(stage_info(stage)->name, &frames, &seen);
 	}
 	assert_string_equal(name_of(&frames.items[frames.count - 1], frames.count == 1), outermost);
 	assert_null(gdbstub_breakpoint_remove(stub, address));
 	buffer_deinit(&seen.said);
 	vector_deinit(&frames);
-}
-
-static bool knows(const char *name)
-{
-	uint64_t address;
-
-	return kernel_symbols_by_name(symbols, name, &address, NULL);
 }
 
 /* The child has been nowhere else: at its first instruction there is nothing but the user's registers above it. */
@@ -58,19 +52,25 @@ static void check_kernel(const char *path)
 	_cleanup_fd_ int payload = payload_of(static_fork, NULL);
 	struct guest *guest = start_to_exec(&options, payload);
 
-	snprintf(kernel_file, sizeof(kernel_file), "%s/kernel", scratch);
-	gdb_kernel_file(guest, kernel_file);
+	/* FORKTRACE_GUEST_VMLINUX: with the unwind information that gdb needs for a kernel without frame pointers. */
+	known = getenv("FORKTRACE_GUEST_VMLINUX");
+	if (!known) {
+		snprintf(kernel_file, sizeof(kernel_file), "%s/kernel", scratch);
+		gdb_kernel_file(guest, kernel_file);
+		known = kernel_file;
+	}
 
-	/* Linux 6.5 made the rest of it C, which is called so since; ia32_sys_call is a frame of its own where it is
-	 * there. */
-	const char *begin = knows("ret_from_fork_asm") ? "ret_from_fork_asm" : "ret_from_fork";
-	size_t dispatch = knows("ia32_sys_call");
+	/* Above the handler are, up to 4.3, the entry's label; else the entry, do_SYSENTER_32 and two functions that it
+	 * calls, and ia32_sys_call, where that is a function of its own. */
+	const char *entry = entry_frame();
+	size_t above = strcmp(entry, stage_function(STAGE_ENTRY)) ? 1 : 4 + kernel_has("ia32_sys_call");
+	size_t jumps = kernel_has("_do_fork"); /* 4.2 to 5.9: the handler may end in a jump to it */
 
-	check_place("__ia32_sys_clone", "entry_SYSENTER_32", 5 + dispatch);
-	check_place("kernel_clone", "entry_SYSENTER_32", 6 + dispatch);
-	check_place("copy_process", "entry_SYSENTER_32", 7 + dispatch);
-	check_place("wake_up_new_task", "entry_SYSENTER_32", 7 + dispatch);
-	check_place(begin, begin, 1);
+	check_place(STAGE_HANDLER, entry, 1 + above);
+	check_place(STAGE_WORKER, entry, 2 + above - jumps);
+	check_place(STAGE_COPY, entry, 3 + above - jumps);
+	check_place(STAGE_WAKE, entry, 3 + above - jumps);
+	check_place(STAGE_CHILD_FIRST, stage_function(STAGE_CHILD_FIRST), 1);
 	end_guest(guest);
 }
 

@@ -20,7 +20,7 @@ static void passes_input_on(void **state)
 
 	struct guest *guest = start(&options, payload);
 
-	assert_null(run(guest, input.data, input.size, &outcome));
+	run_well(guest, input.data, input.size, &outcome);
 	assert_int_equal(outcome.out.size, input.size);
 	assert_memory_equal(outcome.out.data, input.data, input.size);
 	assert_string_equal(outcome.error.data, "last word value made\n");
@@ -42,7 +42,7 @@ static void tells_why_a_program_cannot_run(void **state)
 
 	struct guest *guest = start(&options, payload);
 
-	assert_null(run(guest, NULL, 0, &outcome));
+	run_well(guest, NULL, 0, &outcome);
 	assert_int_equal(outcome.exec_errno, ENOENT);
 	assert_int_equal(outcome.status, 127 << 8);
 	guest_destroy(guest);
@@ -78,14 +78,14 @@ static void run_echo(char *argument, struct outcome *outcome)
 
 	struct guest *guest = start(&options, payload);
 
-	assert_null(run(guest, NULL, 0, outcome));
+	run_well(guest, NULL, 0, outcome);
 	guest_destroy(guest);
 }
 
 static void waits_for_descendants(void **state)
 {
 	char argument[] = "daemon";
-	_cleanup_(outcome_deinit) struct outcome outcome = {0};
+	_cleanup_(outcome_deinit) struct outcome outcome = {.input_waits = true};
 
 	(void)state;
 	run_echo(argument, &outcome);
@@ -163,7 +163,7 @@ static void outlives_unread_input(void **state)
 
 	struct guest *guest = start(&options, payload);
 
-	assert_null(run(guest, input, 1 << 16, &outcome));
+	run_well(guest, input, 1 << 16, &outcome);
 	assert_int_equal(outcome.status, 0);
 	guest_destroy(guest);
 }
@@ -182,7 +182,7 @@ static void does_without_the_second_serial_port(void **state)
 
 	struct guest *guest = start(&options, payload);
 
-	assert_null(run(guest, input, strlen(input), &outcome));
+	run_well(guest, input, strlen(input), &outcome);
 	assert_string_equal(outcome.out.data, input);
 	assert_int_equal(outcome.status, 23 << 8);
 	guest_destroy(guest);

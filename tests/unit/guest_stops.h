@@ -4,6 +4,7 @@
 
 #include "guest_fixture.h"
 
+#include "kernel/lineage.h"
 #include "symbol/kernel_symbols.h"
 #include "target/gdbstub.h"
 #include "unwind/kernel_stack.h"
@@ -96,6 +97,36 @@ static inline uint64_t run_to_function(const char *name)
 	assert_null(gdbstub_breakpoint_add(stub, address));
 	run_to(address);
 	return address;
+}
+
+/* The function of a stage of clone through sysenter, as this kernel calls it. */
+static inline const char *stage_function(enum stage stage)
+{
+	const char *name = NULL;
+	uint64_t address;
+
+	assert_true(lineage_find(symbols, stage, STAGE_ENTRY_SYSENTER, CLONE_NUMBER, &address, &name));
+	return name;
+}
+
+static inline uint64_t run_to_stage(enum stage stage)
+{
+	return run_to_function(stage_function(stage));
+}
+
+static inline bool kernel_has(const char *name)
+{
+	uint64_t address;
+
+	return kernel_symbols_by_name(symbols, name, &address, NULL);
+}
+
+/* Where a system call's outermost frame in the kernel is: in the entry or, up to 4.3, at a label of it. */
+static inline const char *entry_frame(void)
+{
+	return kernel_has("sysenter_after_call") ? "sysenter_after_call"
+	       : kernel_has("sysenter_do_call")	 ? "sysenter_do_call"
+						 : stage_function(STAGE_ENTRY);
 }
 
 static inline void end_guest(struct guest *guest)

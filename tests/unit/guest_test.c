@@ -56,6 +56,15 @@ static void tells_of_missing_files(void **state)
 	error_destroy(error);
 }
 
+/* Since 4.2, and before. */
+static bool has_an_entry(const struct guest *guest)
+{
+	size_t size;
+	const char *text = guest_kallsyms(guest, &size);
+
+	return strstr(text, " entry_INT80_32\n") || strstr(text, " system_call\n");
+}
+
 static void boots_and_keeps_a_snapshot(void **state)
 {
 	struct guest_options options = options_with(cache);
@@ -68,7 +77,7 @@ static void boots_and_keeps_a_snapshot(void **state)
 	struct guest *guest = start(&options, payload);
 
 	assert_false(guest_from_snapshot(guest));
-	assert_non_null(strstr(guest_kallsyms(guest, &size), " entry_INT80_32\n"));
+	assert_true(has_an_entry(guest));
 	assert_int_equal(guest_kallsyms(guest, &size)[size - 1], '\n');
 	assert_memory_equal(guest_vdso(guest, &size), "\177ELF", 4);
 	assert_true(size > 1024);
@@ -93,7 +102,7 @@ static void restores_the_snapshot(void **state)
 	struct guest *guest = start(&options, payload);
 
 	assert_true(guest_from_snapshot(guest));
-	assert_non_null(strstr(guest_kallsyms(guest, &size), " entry_INT80_32\n"));
+	assert_true(has_an_entry(guest));
 	guest_build_id(guest, &size);
 	assert_int_equal(size, 20);
 	run_fork(guest);
@@ -181,7 +190,7 @@ static void tells_of_a_panic(void **state)
 
 	struct error *error = refused(&options, payload, START_MS, &log);
 
-	assert_non_null(strstr(error->message, "the guest's kernel panicked: Kernel panic - not syncing: VFS"));
+	assert_non_null(strstr(error->message, "the guest's kernel panicked: Kernel panic - not syncing: "));
 	assert_non_null(strstr(error->message, "CONFIG_BLK_DEV_INITRD"));
 	assert_non_null(strstr(text.data, "guest's console: "));
 	error_destroy(error);

@@ -1,15 +1,20 @@
-/* All ways to unwind a kernel's stack, on a real kernel that was built with frame pointers: they must agree. */
+/* All ways to unwind a kernel's stack, on a real kernel: they must agree. Where it was built without frame pointers, the
+ * way that follows those is left out. */
 #include "guest_stops.h"
 
 #include "kernel/guest_clock.h"
 
 enum { STEPS = 100 };
 
+static bool frame_pointers;
+
 /* Every method gives these frames. */
 static void compare(const kernel_frames *wanted, enum kernel_unwinder unwinder)
 {
 	kernel_frames frames = {0};
 
+	if (unwinder == KERNEL_UNWINDER_FRAME_POINTER && !frame_pointers)
+		return;
 	unwind(unwinder, &frames);
 	assert_int_equal(frames.count, wanted->count);
 	for (size_t i = 0; i < frames.count; i++) {
@@ -19,16 +24,17 @@ static void compare(const kernel_frames *wanted, enum kernel_unwinder unwinder)
 	vector_deinit(&frames);
 }
 
-static void check_place(const char *name)
+static void check_place(enum stage stage)
 {
 	kernel_frames frames = {0};
-	uint64_t address = run_to_function(name);
+	uint64_t address = run_to_stage(stage);
 	struct kernel_border border = unwind(KERNEL_UNWINDER_AUTO, &frames);
 
 	assert_true(border.found);
 	assert_int_equal(border.original_eax, CLONE_NUMBER);
-	assert_string_equal(name_of(&frames.items[0], true), name);
-	assert_string_equal(name_of(&frames.items[frames.count - 1], false), "entry_SYSENTER_32");
+	assert_string_equal(name_of(&frames.items[0], true), stage_function(stage));
+	frame_pointers = frames.items[1].method == METHOD_FRAME_POINTER;
+	assert_string_equal(name_of(&frames.items[frames.count - 1], false), entry_frame());
 	for (enum kernel_unwinder unwinder = KERNEL_UNWINDER_AUTO; unwinder <= KERNEL_UNWINDER_SCAN; unwinder++)
 		compare(&frames, unwinder);
 	assert_null(gdbstub_breakpoint_remove(stub, address));
@@ -43,7 +49,7 @@ static void check_steps(void)
 		struct gdbstub_stop stop;
 
 		assert_true(unwind(KERNEL_UNWINDER_AUTO, &frames).found);
-		assert_string_equal(name_of(&frames.items[frames.count - 1], false), "entry_SYSENTER_32");
+		assert_string_equal(name_of(&frames.items[frames.count - 1], false), entry_frame());
 		compare(&frames, KERNEL_UNWINDER_FRAME_POINTER);
 		compare(&frames, KERNEL_UNWINDER_PROLOGUE);
 		vector_deinit(&frames);
@@ -77,12 +83,12 @@ static void all_methods_agree(void **state)
 
 	/* It stands while the machine does. */
 	assert_int_equal(clock_of(&clock), time);
-	check_place("__ia32_sys_clone");
+	check_place(STAGE_HANDLER);
 	assert_true(clock_of(&clock) > time);
-	check_place("kernel_clone");
-	check_place("copy_process");
+	check_place(STAGE_WORKER);
+	check_place(STAGE_COPY);
 	check_steps();
-	check_place("wake_up_new_task");
+	check_place(STAGE_WAKE);
 	end_guest(guest);
 }
 

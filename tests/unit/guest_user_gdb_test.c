@@ -100,7 +100,7 @@ static struct guest_image *run_to_program(const struct space *space)
 static struct registers find_caller(void)
 {
 	kernel_frames frames = {0};
-	uint64_t handler = run_to_function("__ia32_sys_clone");
+	uint64_t handler = run_to_stage(STAGE_HANDLER);
 	struct kernel_border border = unwind(KERNEL_UNWINDER_AUTO, &frames);
 
 	assert_true(border.found);

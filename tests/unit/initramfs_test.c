@@ -135,20 +135,29 @@ static char *make_file(const char *content, mode_t mode)
 
 static char *const no_strings[] = {NULL};
 
-/* The archive alone. */
-static char *list_payload(const struct guest_files *files, const char *working)
+/* The archive alone, of a program without arguments; `variable`: its environment. */
+static char *list_payload_with(const struct guest_files *files, const char *working, char *variable)
 {
+	char *const environment[] = {variable, NULL};
+
 	_cleanup_(buffer_deinit) struct buffer bytes = {0};
 	int fd;
 
-	assert_null(payload_create(files, "/p", working, no_strings, no_strings, &fd));
+	assert_null(payload_create(files, "/p", working, no_strings, environment, &fd));
 	read_all(fd, &bytes);
 
 	size_t head = GUEST_PAYLOAD_MAGIC_SIZE + 8 + strlen("/p") + 1 + strlen(working) + 1;
 
+	head += variable ? strlen(variable) + 1 : 0;
+
 	head = (head + 3) & ~(size_t)3;
 	assert_true(bytes.size > head);
 	return list(bytes.data + head, bytes.size - head);
+}
+
+static char *list_payload(const struct guest_files *files, const char *working)
+{
+	return list_payload_with(files, working, NULL);
 }
 
 #define ETC "100644 etc/group root:x:0:\n\n100644 etc/passwd root:x:0:0:root:/root:/bin/sh\n\n"
@@ -227,6 +236,27 @@ static void given_accounts_stay(void **state)
 	assert_string_equal(listing, "040755 etc\n100644 etc/group root:x:0:\n\n100644 etc/passwd me:x:1:1::/:\n\n");
 }
 
+/* Where a program may count on being able to write. */
+static void directories_of_the_environment_are_there(void **state)
+{
+	struct guest_files files = {0};
+	static const char *const others[] = {"TMPDIR=relative", "TMPDIR=/dev/null", "HOME=/no/such/directory", "XHOME=/usr"};
+	_cleanup_free_ char *variable = NULL, *listing = NULL, *member = NULL;
+
+	(void)state;
+	assert_return_code(chmod(directory, 01771), 0);
+	assert_true(asprintf(&variable, "TMPDIR=%s", directory) > 0);
+	assert_true(asprintf(&member, "041771 %s\n", directory + 1) > 0);
+	listing = list_payload_with(&files, "/", variable);
+	assert_non_null(strstr(listing, member));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		_cleanup_free_ char *other = memory_strdup(others[i]);
+		_cleanup_free_ char *nothing = list_payload_with(&files, "/", other);
+
+		assert_string_equal(nothing, "040755 etc\n" ETC);
+	}
+}
+
 static void names_are_bytes(void **state)
 {
 	_cleanup_free_ char *path = make_file("x", 0644);
@@ -280,6 +310,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(parents_come_first, make_directory, remove_directory),
 	    cmocka_unit_test_setup_teardown(files_lie_behind_the_links, make_directory, remove_directory),
 	    cmocka_unit_test_setup_teardown(given_accounts_stay, make_directory, remove_directory),
+	    cmocka_unit_test_setup_teardown(directories_of_the_environment_are_there, make_directory, remove_directory),
 	    cmocka_unit_test_setup_teardown(names_are_bytes, make_directory, remove_directory),
 	    cmocka_unit_test_setup_teardown(says_what_cannot_be_packed, make_directory, remove_directory),
 	};

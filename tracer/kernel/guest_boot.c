@@ -83,8 +83,7 @@ static struct error *take_frame(struct guest_facts *facts, const struct guest_fr
 			return NULL;
 		break;
 	case GUEST_FAILED:
-		return error_create(ERROR_SYSTEM, 0, NULL, "the guest's process 1 cannot go on: %.*s", (int)frame->size,
-				    frame->bytes);
+		return guest_cannot_go_on(frame->bytes, frame->size);
 	default:
 		break;
 	}

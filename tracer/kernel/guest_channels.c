@@ -39,16 +39,25 @@ void guest_listen(struct guest *guest)
 	guest_console_add(&guest->console, bytes, read_pipe(&guest->qemu.console, bytes, CHUNK));
 }
 
+struct error *guest_cannot_go_on(const char *text, size_t size)
+{
+	return error_create(ERROR_SYSTEM, 0, NULL, "the guest's process 1 cannot go on: %.*s", (int)size, text);
+}
+
 struct error *guest_trouble(const struct guest *guest, bool ended)
 {
-	/* init/do_mounts.c: it looks for a root file system where it has, or was told to use, no initramfs. */
-	const char *hint = strstr(guest->console.panic, "Unable to mount root fs")
-			       ? " (it did not use the initramfs: it needs CONFIG_BLK_DEV_INITRD)"
-			       : "";
+	const char *panic = guest->console.panic, *hint = "";
 
-	if (guest->console.panic[0])
-		return error_create(ERROR_SYSTEM, 0, NULL, "the guest's kernel panicked: %s%s", guest->console.panic,
-				    hint);
+	/* init/do_mounts.c: it looks for a root file system where it has, or was told to use, no initramfs. */
+	if (strstr(panic, "Unable to mount root fs"))
+		hint = " (it did not use the initramfs: it needs CONFIG_BLK_DEV_INITRD)";
+	/* init/main.c: there is none to look for, or no way to execute what was found. */
+	else if (strstr(panic, "No init found") || strstr(panic, "No working init found"))
+		hint = " (it could not run the initramfs' /init: it needs CONFIG_BLK_DEV_INITRD and CONFIG_BINFMT_ELF)";
+	if (panic[0])
+		return error_create(ERROR_SYSTEM, 0, NULL, "the guest's kernel panicked: %s%s", panic, hint);
+	if (ended && guest->console.failure[0])
+		return guest_cannot_go_on(guest->console.failure, strlen(guest->console.failure));
 	return ended ? qemu_death(&guest->qemu) : NULL;
 }
 
@@ -93,8 +102,7 @@ static struct error *decode(struct guest *guest, const struct guest_frame *frame
 		guest->done = true;
 		return NULL;
 	case GUEST_FAILED:
-		return error_create(ERROR_SYSTEM, 0, NULL, "the guest's process 1 cannot go on: %.*s", (int)frame->size,
-				    frame->bytes);
+		return guest_cannot_go_on(frame->bytes, frame->size);
 	default:
 		return broken(frame->type);
 	}

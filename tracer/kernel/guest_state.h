@@ -43,8 +43,12 @@ void guest_drop(struct guest *guest);
 /* Takes what lies in the channels, without blocking. */
 void guest_listen(struct guest *guest);
 
-/* Why the guest can no longer go on: the kernel's panic, or QEMU's end if it has `ended`; NULL: it can. */
+/* Why the guest can no longer go on: the kernel's panic, or, if QEMU has `ended`, PID 1's last words on the console or
+ * what QEMU said; NULL: it can. */
 struct error *guest_trouble(const struct guest *guest, bool ended);
+
+/* What PID 1 said of itself. */
+struct error *guest_cannot_go_on(const char *text, size_t size);
 
 /* The console's end, to the log. */
 void guest_log_console(const struct guest *guest);

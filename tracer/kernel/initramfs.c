@@ -154,7 +154,37 @@ static struct error *drop_doubles(struct members *members)
 	return NULL;
 }
 
-static struct error *collect(const struct guest_files *files, const char *directory, struct members *members)
+static bool is_host_directory(const char *path, mode_t *mode)
+{
+	struct stat status;
+	bool is = !stat(path, &status) && S_ISDIR(status.st_mode);
+
+	*mode = is ? status.st_mode & 07777 : DIRECTORY_MODE;
+	return is;
+}
+
+/* Programs count on the directories that these name to be there, empty or not. */
+static struct error *add_named_directories(struct members *members, const struct guest_files *files,
+					   char *const *environment)
+{
+	static const char *const variables[] = {"HOME=", "TMPDIR="};
+	struct error *error = NULL;
+	mode_t mode;
+
+	for (; !error && *environment; environment++) {
+		for (size_t i = 0; !error && i < sizeof(variables) / sizeof(variables[0]); i++) {
+			const char *path = *environment + strlen(variables[i]);
+
+			if (!strncmp(*environment, variables[i], strlen(variables[i])) && path[0] == '/' &&
+			    is_host_directory(path, &mode))
+				error = add_resolved(members, files, path, NULL, NULL);
+		}
+	}
+	return error;
+}
+
+static struct error *collect(const struct guest_files *files, const char *directory, char *const *environment,
+			     struct members *members)
 {
 	static const char *const texts[][2] = {
 	    {"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"},
@@ -166,6 +196,8 @@ static struct error *collect(const struct guest_files *files, const char *direct
 		error = add_resolved(members, files, files->items[i].guest_path, &files->items[i], NULL);
 	if (!error)
 		error = add_resolved(members, files, directory, NULL, NULL);
+	if (!error)
+		error = add_named_directories(members, files, environment);
 	for (size_t i = 0; !error && i < sizeof(texts) / sizeof(texts[0]); i++)
 		error = add_resolved(members, files, texts[i][0], NULL, texts[i][1]);
 	if (error)
@@ -179,9 +211,10 @@ static struct error *collect(const struct guest_files *files, const char *direct
 /* As on the host, where there is such a directory. */
 static mode_t directory_mode(const char *path)
 {
-	struct stat status;
+	mode_t mode;
 
-	return !stat(path, &status) && S_ISDIR(status.st_mode) ? status.st_mode & 07777 : DIRECTORY_MODE;
+	is_host_directory(path, &mode);
+	return mode;
 }
 
 static struct error *write_member(struct cpio_writer *writer, const struct member *member)
@@ -197,11 +230,12 @@ static struct error *write_member(struct cpio_writer *writer, const struct membe
 	return cpio_writer_file(writer, path, member->file->host_path);
 }
 
-static struct error *write_archive(const struct guest_files *files, const char *directory, int fd)
+static struct error *write_archive(const struct guest_files *files, const char *directory, char *const *environment,
+				   int fd)
 {
 	_cleanup_(members_deinit) struct members members = {0};
 	struct cpio_writer writer = {0};
-	struct error *error = collect(files, directory, &members);
+	struct error *error = collect(files, directory, environment, &members);
 
 	if (!error)
 		error = cpio_writer_init(&writer, fd);
@@ -266,6 +300,6 @@ struct error *payload_create(const struct guest_files *files, const char *path, 
 	if (!error)
 		error = write_head(path, directory, arguments, environment, *fd);
 	if (!error)
-		error = write_archive(files, directory, *fd);
+		error = write_archive(files, directory, environment, *fd);
 	return hand_over(fd, error);
 }

@@ -11,10 +11,13 @@ static char *newest(struct guest_console *console)
 /* The first is the cause: what a panicking kernel says later repeats it. */
 static void end_line(struct guest_console *console)
 {
-	const char *panic = console->in_line ? strstr(newest(console), "Kernel panic") : NULL;
+	static const char failure[] = "forktrace: ";
+	const char *line = console->in_line ? newest(console) : "", *panic = strstr(line, "Kernel panic");
 
 	if (panic && !console->panic[0])
 		memcpy(console->panic, panic, strlen(panic) + 1);
+	if (!console->failure[0] && !strncmp(line, failure, strlen(failure)))
+		memcpy(console->failure, line + strlen(failure), strlen(line + strlen(failure)) + 1);
 	console->in_line = false;
 }
 

@@ -1,4 +1,4 @@
-/* The guest's console: keeps its last lines, and notices the kernel's panic. */
+/* The guest's console: keeps its last lines, and notices the kernel's panic and PID 1's last words. */
 #ifndef FORKTRACE_PARSE_GUEST_CONSOLE_H
 #define FORKTRACE_PARSE_GUEST_CONSOLE_H
 
@@ -12,6 +12,7 @@ struct guest_console {
 	size_t count;                                             /* lines that have begun so far, in all */
 	bool in_line;                                             /* the newest one has not ended yet */
 	char panic[GUEST_CONSOLE_WIDTH + 1]; /* the line, from "Kernel panic" on; "" while there was none */
+	char failure[GUEST_CONSOLE_WIDTH + 1]; /* why PID 1 cannot go on (targets/guest_talk.c); "" as above */
 };
 
 /* Takes what was received. Control characters are dropped, bytes above ASCII become '?'. */

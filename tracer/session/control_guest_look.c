@@ -211,7 +211,7 @@ struct error *control_guest_stack(struct controlled *task, struct stack **stack)
 	if (!error) {
 		*stack = join(kernel, user);
 		task->shown.kernel_frames = (unsigned)kernel->count;
-		entry_from_kernel(kernel, &entry);
+		entry_from_kernel(kernel, ABI_I386, &entry);
 		task->shown.entry = entry.kind;
 	}
 	stack_unref(kernel);

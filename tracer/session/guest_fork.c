@@ -181,6 +181,20 @@ static const struct frame *find_stage(const struct stack *stack, const char *con
 	return NULL;
 }
 
+/* The entry, where the outermost frame stands at one of its labels (up to 4.3): the function that they are in. */
+static void take_entry_of_label(struct guest_follow *follow, struct guest_fork *fork, const struct stack *stack,
+				enum stage_entry way)
+{
+	enum { ENTRY_SIZE_MAX = 4096 };
+	const struct frame *label = &stack->frames[stack->count - 1];
+	uint64_t address;
+	const char *name;
+
+	if (lineage_find(follow->symbols, STAGE_ENTRY, way, 0, &address, &name) && label->pc > address &&
+	    label->pc - address < ENTRY_SIZE_MAX)
+		guest_walk_add_on_stack(fork, STAGE_ENTRY, name, label->pc);
+}
+
 /* The stages that lie above the handler: their return addresses are on the stack. */
 static void take_entry(struct guest_follow *follow, struct guest_fork *fork, const struct registers *registers)
 {
@@ -193,7 +207,7 @@ static void take_entry(struct guest_follow *follow, struct guest_fork *fork, con
 
 	if (!stack)
 		return;
-	entry_from_kernel(stack, &entry);
+	entry_from_kernel(stack, ABI_I386, &entry);
 	record->entry = entry.kind;
 	record->entry_certain = entry.certain;
 	way = entry.kind == ENTRY_INT80 ? STAGE_ENTRY_INT80 : STAGE_ENTRY_SYSENTER;
@@ -202,6 +216,8 @@ static void take_entry(struct guest_follow *follow, struct guest_fork *fork, con
 
 		if (frame)
 			guest_walk_add_on_stack(fork, stage, frame->symbol, frame->pc);
+		else if (stage == STAGE_ENTRY && entry.kind != ENTRY_UNKNOWN && stack->count)
+			take_entry_of_label(follow, fork, stack, way);
 	}
 	stack_unref(stack);
 }

@@ -218,7 +218,8 @@ struct entry_fact {
 /* How the kernel was entered, from the code in front of the pc. */
 struct entry_fact entry_from_code(struct entry_memo *memo, const struct fork_call *call,
 				  const struct registers *registers, struct space *space);
-/* Better: from the outermost kernel frames. Leaves *fact as it is where they do not tell. */
-void entry_from_kernel(const struct stack *kernel, struct entry_fact *fact);
+/* Better: from the outermost frames in a kernel, which is of the ABI `kernel`. Leaves *fact as it is where they do not
+ * tell. */
+void entry_from_kernel(const struct stack *stack, enum abi kernel, struct entry_fact *fact);
 
 #endif

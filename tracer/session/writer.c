@@ -87,7 +87,7 @@ static void complete(struct session *session, const struct queued *queued)
 
 	struct entry_fact entry = {.kind = record->entry, .certain = record->entry_certain};
 
-	entry_from_kernel(record->kernel.parent_frames, &entry);
+	entry_from_kernel(record->kernel.parent_frames, ABI_X86_64, &entry);
 	record->entry = entry.kind;
 	record->entry_certain = entry.certain;
 }
