@@ -86,6 +86,19 @@ uint32_t guest_current_find(struct guest_follow *follow, uint32_t stack)
 	return is_task_of_stack(follow, task, stack) ? task : 0;
 }
 
+/* A small stack can lie in either half of the space that a large one takes. There is no large one where saved registers,
+ * which are at a stack's end, lie in the first half; in the second half the thread_info tells, which kernels with small
+ * stacks have at the low end. */
+uint32_t guest_stack_size_of(const struct guest_follow *follow, uint32_t saved)
+{
+	uint32_t low = saved & ~(uint32_t)(GUEST_STACK_SIZE_SMALL - 1), task;
+
+	if (saved % GUEST_STACK_SIZE < GUEST_STACK_SIZE_SMALL)
+		return GUEST_STACK_SIZE_SMALL;
+	return read_words(follow, low, &task, 1) && is_task_of_stack(follow, task, low) ? GUEST_STACK_SIZE_SMALL
+											: GUEST_STACK_SIZE;
+}
+
 /* --- asking --- */
 
 static struct guest_task *find_by_struct(const struct guest_follow *follow, uint32_t task_struct)

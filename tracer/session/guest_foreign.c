@@ -7,8 +7,6 @@
 #include "session/guest_internal.h"
 
 enum {
-	STACK_SIZE = 8192, /* THREAD_SIZE of i386 kernels; 4096 with CONFIG_4KSTACKS, up to 2.6.36 */
-	STACK_SIZE_SMALL = 4096,
 	TASK_STRUCT_MAX = 6144, /* bytes that are looked through */
 	TASK_WORDS = TASK_STRUCT_MAX / 4,
 	WORD = 4,
@@ -184,15 +182,6 @@ static void identify(struct guest_follow *follow, struct guest_task *task, uint3
 	task->image = read_image(follow, task_struct, words);
 }
 
-/* A border in the lower half of where a stack of 8 KiB would be: there are no such. */
-static void learn_stack_size(struct guest_follow *follow, const struct kernel_border *border)
-{
-	if (border->address % STACK_SIZE < STACK_SIZE_SMALL)
-		follow->stack_size = STACK_SIZE_SMALL;
-	else if (!follow->stack_size)
-		follow->stack_size = STACK_SIZE;
-}
-
 struct guest_task *guest_foreign_adopt(struct guest_follow *follow, const struct registers *registers)
 {
 	struct kernel_border border;
@@ -203,7 +192,8 @@ struct guest_task *guest_foreign_adopt(struct guest_follow *follow, const struct
 	kernel_border_of_stack(follow->kernel_space, registers_sp(registers), follow->stack_size, &border);
 	if (!border.found || !fork_syscall_of(ABI_I386, border.original_eax))
 		return NULL;
-	learn_stack_size(follow, &border);
+	if (!follow->stack_size)
+		follow->stack_size = guest_stack_size_of(follow, (uint32_t)border.address);
 	end = ((uint32_t)registers_sp(registers) | (follow->stack_size - 1)) + 1;
 
 	struct guest_task *task = guest_task_add(follow, end);

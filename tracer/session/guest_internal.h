@@ -87,6 +87,9 @@ struct guest_foreign {
 	uint32_t auxv_offset;   /* of saved_auxv in struct mm_struct */
 };
 
+/* THREAD_SIZE of i386 kernels (arch/x86/include/asm/page_32_types.h); the small one with CONFIG_4KSTACKS, up to 2.6.36. */
+enum { GUEST_STACK_SIZE = 8192, GUEST_STACK_SIZE_SMALL = 4096 };
+
 struct guest_follow {
 	struct session *session;
 	struct guest_foreign *foreign; /* NULL: the machine is ours, and `guest` */
@@ -153,6 +156,8 @@ uint32_t guest_task_find_stack(struct guest_follow *follow, uint32_t task_struct
 /* --- guest_current.c --- */
 /* The task_struct of the task on this kernel stack, which the processor is in; 0: not proven. */
 uint32_t guest_current_find(struct guest_follow *follow, uint32_t stack);
+/* The size of this kernel's stacks, from the address of a user's saved registers. */
+uint32_t guest_stack_size_of(const struct guest_follow *follow, uint32_t saved);
 /* The task that the stopped processor is in, wherever that stands; NULL: none of the traced program's. */
 struct guest_task *guest_current(struct guest_follow *follow, const struct registers *registers);
 

@@ -7,8 +7,6 @@
 #include "session/guest_internal.h"
 
 enum {
-	STACK_SIZE = 8192, /* THREAD_SIZE of i386 kernels; 4096 with CONFIG_4KSTACKS, up to 2.6.36 */
-	STACK_SIZE_SMALL = 4096,
 	TASK_STRUCT_MAX = 6144, /* bytes that are looked through */
 	PID_LIMIT = 4194304,    /* PID_MAX_LIMIT of 64-bit kernels; i386's is smaller */
 };
@@ -20,7 +18,7 @@ enum { EAX = 0, ECX = 1, EDX = 2 };
 
 static uint32_t stack_end_of(const struct guest_follow *follow, uint64_t sp)
 {
-	uint32_t size = follow->stack_size ? follow->stack_size : STACK_SIZE;
+	uint32_t size = follow->stack_size ? follow->stack_size : GUEST_STACK_SIZE;
 
 	return (uint32_t)((sp | (size - 1)) + 1);
 }
@@ -92,9 +90,9 @@ static struct guest_task *take_root(struct guest_follow *follow, const struct re
 	if (!follow->root_expected)
 		return NULL;
 	follow->root_expected = false;
-	follow->stack_size = STACK_SIZE;
-	if ((saved & (STACK_SIZE - 1)) < STACK_SIZE_SMALL && (registers_sp(registers) ^ saved) < STACK_SIZE_SMALL)
-		follow->stack_size = STACK_SIZE_SMALL;
+	follow->stack_size = (registers_sp(registers) ^ saved) < GUEST_STACK_SIZE_SMALL
+				 ? guest_stack_size_of(follow, (uint32_t)saved)
+				 : GUEST_STACK_SIZE;
 
 	struct guest_task *task = guest_task_add(follow, stack_end_of(follow, registers_sp(registers)));
 
