@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -87,7 +88,7 @@ class FactsForeign(test_facts.FactsGuest):
     def check_start(self, run):
         start = run.events[0]
         self.assertEqual((start["source"], start["stub"], start["command"]), ("guest", self.machine.stub, None))
-        self.assertRegex(start["kernel"]["release"], r"^\d+\.\d+\.\d+\S*-686")
+        self.assertRegex(start["kernel"]["release"], r"^\d+\.\d+\.\d+")
 
     def check_schema(self, run):
         if test_schema.jsonschema is not None:
@@ -120,8 +121,8 @@ class FactsForeign(test_facts.FactsGuest):
     def check_totals(self, run, expected):
         end, total = run.end, expected.total
         self.assertEqual(end["forks"] + end["vforks"] + end["clones"], total["forks"] + 1)
-        for key in ("threads", "failed"):
-            self.assertEqual(end[key], total[key])
+        tries = sum(test_facts.is_try(event, expected) for event in run.of("fork-failed"))
+        self.assertEqual((end["threads"], end["failed"]), (total["threads"], total["failed"] + tries))
         self.assertEqual((end["execs"], end["errors"], end["exit_status"]), (1 + len(expected.execs), 0, 0))
 
 
@@ -161,6 +162,8 @@ del some_class, some_name, some_argument, FactsForeign
 class Lifetime(unittest.TestCase):
     """However forktrace ends, the machine runs on, without breakpoints."""
 
+    caught = False
+
     @classmethod
     def setUpClass(cls):
         cls.program = support.built_target("i386", "test_nested")
@@ -193,6 +196,30 @@ class Lifetime(unittest.TestCase):
                 run.signal(signal.SIGKILL)
                 run.process.wait()
                 self.check_free()
+
+    def test_killed_between_two_registers(self):
+        """An instruction under a breakpoint that forktrace carries out itself changes several: all of them, or none."""
+        relayed = Relayed(self.machine, self.relay)
+        with relayed.listener, support.Background([], options_for(relayed)) as run:
+            self.run = run
+            run.wait_event("start")
+            self.machine.start(self.program)
+            run.process.wait()
+            self.assertTrue(self.caught)
+            self.check_free()
+
+    def relay(self, peer, stub):
+        """Kills forktrace once it has sent a new stack pointer, and passes nothing more of it on."""
+        while True:
+            for side in select.select([peer, stub], [], [])[0]:
+                data = side.recv(1 << 16)
+                (stub if side is peer else peer).sendall(data)
+                if side is peer and b"$P4=" in data and not self.caught:
+                    self.caught = True
+                    self.run.signal(signal.SIGKILL)
+                    return
+                if not data:
+                    return
 
     def test_killed_with_its_group(self):
         """As a shell's kill of a whole job: the guard is in a group of its own."""
@@ -284,6 +311,20 @@ class Report(unittest.TestCase):
             (error,) = run.of("error")
             self.assertIn(f"the machine behind {machine.stub} is gone", error["message"])
             self.assertEqual(run.end["exit_status"], 125)
+
+
+class Relayed:
+    """A machine whose stub is reached through `relay`, which gets both ends of each connection."""
+
+    def __init__(self, machine, relay):
+        self.kallsyms, self.stub = machine.kallsyms, f"{machine.stub}.relay"
+
+        def serve(peer):
+            with socket.socket(socket.AF_UNIX) as stub:
+                stub.connect(machine.stub)
+                relay(peer, stub)
+
+        self.listener = Listener(self.stub, serve)
 
 
 class Listener:

@@ -56,11 +56,20 @@ static uint64_t find_alternatives(const uint8_t *image, size_t size)
 			    gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
 
 			if (name && !strcmp(name, ".altinstructions") && header.sh_size >= sizeof(loop))
-				found = header.sh_addr;
+				found = header.sh_offset; /* as it is mapped */
 		}
 	}
 	elf_end(elf);
 	return found;
+}
+
+/* Behind its end, in the rest of its page: of a vDSO of one page, which every process has in use. 0: there is none. */
+static uint64_t find_rest(size_t size)
+{
+	enum { PAGE = 4096, ALIGNMENT = 16 };
+	uint64_t at = (size + ALIGNMENT - 1) & ~(uint64_t)(ALIGNMENT - 1);
+
+	return size && at + sizeof(loop) <= PAGE ? at : 0;
 }
 
 static void find_room(struct control_machine *machine)
@@ -71,6 +80,8 @@ static void find_room(struct control_machine *machine)
 	machine->park = find_padding(machine, image, size);
 	if (!machine->park)
 		machine->park = find_alternatives(image, size);
+	if (!machine->park)
+		machine->park = find_rest(size);
 	machine->no_park = !machine->park;
 }
 

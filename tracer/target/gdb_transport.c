@@ -117,23 +117,47 @@ static struct error *check_usable(const struct gdb_transport *transport)
 }
 
 /* The frame is kept without the acknowledgement in front of it, to be sent again. */
+static void begin_frame(struct gdb_transport *transport)
+{
+	transport->retries = 0;
+	buffer_clear(&transport->frame);
+	buffer_append(&transport->frame, "+", 1);
+}
+
+/* One write for both: a peer that sleeps in poll is woken once. */
+static struct error *send_frame(struct gdb_transport *transport)
+{
+	size_t ack = transport->ack_due ? 1 : 0;
+	struct error *error;
+
+	transport->ack_due = false;
+	error = send_bytes(transport, transport->frame.data + 1 - ack, transport->frame.size - 1 + ack);
+	acknowledge_at_once(transport);
+	return error;
+}
+
 struct error *gdb_transport_send(struct gdb_transport *transport, const void *payload, size_t size)
 {
 	struct error *error = check_usable(transport);
 
 	if (error)
 		return error;
-
-	/* One write for both: a peer that sleeps in poll is woken once. */
-	size_t ack = transport->ack_due ? 1 : 0;
-
-	transport->retries = 0;
-	transport->ack_due = false;
-	buffer_clear(&transport->frame);
-	buffer_append(&transport->frame, "+", 1);
+	begin_frame(transport);
 	gdb_packet_append(&transport->frame, payload, size);
-	error = send_bytes(transport, transport->frame.data + 1 - ack, transport->frame.size - 1 + ack);
-	acknowledge_at_once(transport);
+	return send_frame(transport);
+}
+
+struct error *gdb_transport_send_all(struct gdb_transport *transport, const struct buffer *payloads, size_t count)
+{
+	struct error *error = check_usable(transport);
+
+	if (error)
+		return error;
+	begin_frame(transport);
+	for (size_t i = 0; i < count; i++)
+		gdb_packet_append(&transport->frame, payloads[i].data, payloads[i].size);
+	error = send_frame(transport);
+	buffer_clear(&transport->frame);
 	return error;
 }
 

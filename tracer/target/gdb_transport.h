@@ -31,6 +31,10 @@ void gdb_transport_stop_acks(struct gdb_transport *transport);
 /* Sends a packet. Errors: ERROR_GONE, ERROR_SYSTEM (ETIMEDOUT: the peer takes nothing). */
 struct error *gdb_transport_send(struct gdb_transport *transport, const void *payload, size_t size);
 
+/* Sends several packets in one write, which a peer gets whole or not at all, however this process ends. Each is replied
+ * to by one; none of them can be sent again. Errors: as above. */
+struct error *gdb_transport_send_all(struct gdb_transport *transport, const struct buffer *payloads, size_t count);
+
 /* Sends 0x03. */
 struct error *gdb_transport_interrupt(struct gdb_transport *transport);
 

@@ -52,14 +52,38 @@ static struct error *receive_reply(struct gdbstub *stub, enum gdb_reply *kind)
 	return NULL;
 }
 
-struct error *gdbstub_ask_request(struct gdbstub *stub, enum gdb_reply *kind)
+static struct error *check_stopped(const struct gdbstub *stub)
 {
 	if (stub->phase == GDBSTUB_PHASE_ENDED)
 		return error_create(ERROR_GONE, 0, NULL, "the program behind the GDB stub has ended");
 	if (stub->phase != GDBSTUB_PHASE_STOPPED)
 		return error_create(ERROR_INPUT, 0, NULL, "the machine behind the GDB stub runs: stop it first");
+	return NULL;
+}
 
-	struct error *error = gdb_transport_send(&stub->transport, stub->request.data, stub->request.size);
+struct error *gdbstub_ask_all(struct gdbstub *stub, const struct buffer *requests, size_t count, enum gdb_reply *kind)
+{
+	struct error *error = check_stopped(stub);
+
+	*kind = GDB_REPLY_OK;
+	if (!error)
+		error = gdb_transport_send_all(&stub->transport, requests, count);
+	for (size_t i = 0; !error && i < count; i++) {
+		enum gdb_reply one;
+
+		error = receive_reply(stub, &one);
+		if (!error && *kind == GDB_REPLY_OK)
+			*kind = one;
+	}
+	return error;
+}
+
+struct error *gdbstub_ask_request(struct gdbstub *stub, enum gdb_reply *kind)
+{
+	struct error *error = check_stopped(stub);
+
+	if (!error)
+		error = gdb_transport_send(&stub->transport, stub->request.data, stub->request.size);
 
 	return error ? error : receive_reply(stub, kind);
 }

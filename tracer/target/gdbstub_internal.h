@@ -83,6 +83,9 @@ __attribute__((format(printf, 3, 4))) struct error *gdbstub_ask(struct gdbstub *
 								const char *format, ...);
 /* The same for a request whose bytes lie in stub->request. */
 struct error *gdbstub_ask_request(struct gdbstub *stub, enum gdb_reply *kind);
+/* Several in one write: the machine sees all of them or none, however this process ends. *kind: the first
+ * reply that is not OK, if there is one. */
+struct error *gdbstub_ask_all(struct gdbstub *stub, const struct buffer *requests, size_t count, enum gdb_reply *kind);
 
 /* The payload of the last reply. */
 static inline const struct buffer *gdbstub_reply(const struct gdbstub *stub)
@@ -97,6 +100,15 @@ struct error *gdbstub_bad_reply(const struct gdbstub *stub, const char *what);
 struct error *gdbstub_map_registers(struct gdbstub *stub);
 struct error *gdbstub_load_registers(struct gdbstub *stub);
 struct error *gdbstub_pc(struct gdbstub *stub, uint64_t *pc);
+/* Writes up to GDBSTUB_WRITES_MAX registers, by their DWARF numbers, all or none, also should this process be killed:
+ * the machine may be somebody else's. ERROR_UNSUPPORTED: the peer has no P (stub->write_register), and has written none.
+ */
+enum { GDBSTUB_WRITES_MAX = 3 };
+struct gdbstub_write {
+	unsigned number;
+	uint64_t value;
+};
+struct error *gdbstub_set_registers(struct gdbstub *stub, const struct gdbstub_write *writes, size_t count);
 
 /* gdbstub_breakpoints.c: tells the peer what is wanted; takes out the one at `address`, whether wanted or not; all. */
 struct error *gdbstub_sync_breakpoints(struct gdbstub *stub);

@@ -120,23 +120,24 @@ static struct error *work_out(struct gdbstub *stub, const struct instruction *in
 	}
 }
 
-static struct error *write_number(struct gdbstub *stub, unsigned number, uint64_t value)
-{
-	return gdbstub_set_register(stub, stub->by_dwarf[number]->name, value);
-}
-
+/* What is pushed lies where the instruction would put it too, should it come to be executed after all. */
 static struct error *apply(struct gdbstub *stub, const struct effect *effect, const struct registers *registers)
 {
 	const struct arch *arch = arch_of(registers->abi);
+	struct gdbstub_write writes[GDBSTUB_WRITES_MAX];
+	size_t count = 0;
 	struct error *error = NULL;
 
 	if (effect->pushed)
 		error = gdbstub_write(stub, effect->sp, &effect->value, arch->word_size);
-	if (!error && effect->sp != registers_sp(registers))
-		error = write_number(stub, arch->sp, effect->sp);
-	if (!error && effect->destination != REGISTER_NONE)
-		error = write_number(stub, (unsigned)effect->destination, effect->value);
-	return error ? error : write_number(stub, arch->pc, effect->next);
+	if (error)
+		return error;
+	if (effect->sp != registers_sp(registers))
+		writes[count++] = (struct gdbstub_write){arch->sp, effect->sp};
+	if (effect->destination != REGISTER_NONE)
+		writes[count++] = (struct gdbstub_write){(unsigned)effect->destination, effect->value};
+	writes[count++] = (struct gdbstub_write){arch->pc, effect->next};
+	return gdbstub_set_registers(stub, writes, count);
 }
 
 /* With protection off the code is of 16 bits. Whether a program or a machine is at the other end: that has cr0. */
@@ -179,6 +180,10 @@ struct error *gdbstub_pass_by_hand(struct gdbstub *stub, uint64_t pc, bool *pass
 	if (gdbstub_breakpoint_at(stub, effect.next))
 		return NULL;
 	error = apply(stub, &effect, &registers);
+	if (error && error->code == ERROR_UNSUPPORTED) {
+		forget_error(error);
+		return NULL;
+	}
 	*passed = !error;
 	return error;
 }

@@ -186,6 +186,36 @@ static struct error *write_register(struct gdbstub *stub, const struct gdb_regis
 	return write_all(stub, kind);
 }
 
+/* A register may be part of another one, and memory may look different with another cr3. */
+static void forget_stop(struct gdbstub *stub)
+{
+	stub->have_registers = false;
+	stub->stops++;
+}
+
+struct error *gdbstub_set_registers(struct gdbstub *stub, const struct gdbstub_write *writes, size_t count)
+{
+	struct buffer requests[GDBSTUB_WRITES_MAX] = {0};
+	struct error *error;
+	enum gdb_reply kind;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct gdb_register *reg = stub->by_dwarf[writes[i].number];
+
+		buffer_printf(&requests[i], "P%x=", reg->number);
+		gdb_hex_append(&requests[i], &writes[i].value, reg->size);
+	}
+	error = gdbstub_ask_all(stub, requests, count, &kind);
+	for (size_t i = 0; i < count; i++)
+		buffer_deinit(&requests[i]);
+	forget_stop(stub);
+	if (error || kind == GDB_REPLY_OK)
+		return error;
+	stub->write_register = kind != GDB_REPLY_UNSUPPORTED;
+	return error_create(stub->write_register ? ERROR_INPUT : ERROR_UNSUPPORTED, 0, NULL,
+			    "the GDB stub does not let registers be written");
+}
+
 struct error *gdbstub_set_register(struct gdbstub *stub, const char *name, uint64_t value)
 {
 	const struct gdb_register *reg;
@@ -198,9 +228,7 @@ struct error *gdbstub_set_register(struct gdbstub *stub, const char *name, uint6
 	gdb_hex_append(&digits, &value, reg->size);
 	error = write_register(stub, reg, &digits, &kind);
 	buffer_deinit(&digits);
-	/* A register may be part of another one, and memory may look different with another cr3. */
-	stub->have_registers = false;
-	stub->stops++;
+	forget_stop(stub);
 	if (!error && kind != GDB_REPLY_OK)
 		error = error_create(ERROR_UNSUPPORTED, 0, name, "the GDB stub does not let the register %s be written",
 				     name);

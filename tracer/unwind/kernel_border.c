@@ -25,12 +25,22 @@ static const unsigned paddings[] = {8, 16, 0};
 
 enum { PADDING_MAX = 16, BORDER_SIZE = BORDER_WORDS * WORD };
 
+/* Up to 3.14 the vDSO may lie in the kernel's half, in the one page that user mode may execute there: VDSO_HIGH_BASE,
+ * with CONFIG_COMPAT_VDSO or vdso=2. */
+static bool is_user_code(uint32_t address)
+{
+	enum { PAGE_MASK = 4096 - 1 };
+	static const uint32_t fixed_vdso = 0xffffe000;
+
+	return address < kernel_space || (address & ~(uint32_t)PAGE_MASK) == fixed_vdso;
+}
+
 static bool is_plausible(const uint32_t words[static BORDER_WORDS])
 {
 	int32_t number = (int32_t)words[AT_ORIG_EAX];
 
 	return (words[AT_CS] & SELECTOR) == USER_CS && (words[AT_SS] & SELECTOR) == USER_SS &&
-	       words[AT_EIP] < kernel_space && words[AT_ESP] < kernel_space &&
+	       is_user_code(words[AT_EIP]) && words[AT_ESP] < kernel_space &&
 	       (words[AT_EFLAGS] & flags_set) == flags_set && !(words[AT_EFLAGS] & flags_clear) &&
 	       number >= number_min && number <= number_max;
 }
