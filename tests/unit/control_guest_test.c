@@ -84,6 +84,16 @@ static const struct control_task *wait_held(unsigned id)
 	return control_task(control, id);
 }
 
+/* Until nothing more comes by itself. */
+static void wait_quiet(void)
+{
+	enum { QUIET_MS = 300 };
+	struct pollfd source = {.fd = session_fd(session), .events = POLLIN};
+
+	while (session_dispatch(session) || poll(&source, 1, QUIET_MS))
+		;
+}
+
 static void wait_done(void)
 {
 	while (!session_done(session))
@@ -268,11 +278,34 @@ static int clean_up(void **state)
 	return system(command);
 }
 
+/* One that is kept is let go while the machine runs, and nothing else stops that: its parent waits for its end. */
+static void is_let_go_while_the_other_runs(void **state)
+{
+	(void)state;
+	start("build/targets/i386/test_fork");
+	wait_held(1);
+	go(1, CONTROL_RUN_TO_FORK);
+	wait_held(1);
+	wait_held(2);
+	go(1, CONTROL_FINISH);
+	wait_held(1);
+	no_error(control_continue(control, 1));
+	wait_quiet();
+	assert_true(gdbstub_running(control->machine->follow->stub));
+	no_error(control_continue(control, 2));
+	/* It is stopped, to be told where the child wakes. */
+	assert_false(gdbstub_running(control->machine->follow->stub));
+	wait_done();
+	assert_int_equal(control_task(control, 1)->status, 0);
+	assert_int_equal(control_task(control, 2)->status, 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_teardown(through_the_kernel, tear_down),
 	    cmocka_unit_test_teardown(is_kept, tear_down),
+	    cmocka_unit_test_teardown(is_let_go_while_the_other_runs, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, clean_up);

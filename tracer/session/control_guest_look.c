@@ -26,6 +26,13 @@ struct error *control_guest_pause(struct control_machine *machine)
 	return NULL;
 }
 
+struct error *control_guest_stand(struct control *control)
+{
+	struct control_machine *machine = control ? control->machine : NULL;
+
+	return machine && gdbstub_running(machine->follow->stub) ? control_guest_pause(machine) : NULL;
+}
+
 static struct error *show(struct control_machine *machine, uint64_t cr3)
 {
 	if (machine->shown_cr3 == cr3)

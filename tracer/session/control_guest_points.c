@@ -12,7 +12,9 @@ static void set(struct controlled *task, uint64_t address, bool on)
 
 struct error *control_guest_passing_add(struct controlled *task, uint64_t address)
 {
-	return gdbstub_breakpoint_add(machine_of(task)->follow->stub, address);
+	struct error *error = control_guest_stand(task->control);
+
+	return error ? error : gdbstub_breakpoint_add(machine_of(task)->follow->stub, address);
 }
 
 void control_guest_passing_remove(struct controlled *task, uint64_t address)

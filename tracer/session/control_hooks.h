@@ -56,5 +56,7 @@ void control_guest_removed(struct guest_task *task);
 bool control_guest_stopped(struct control *control, const struct gdbstub_stop *stop, const struct registers *registers);
 /* A stop that was taken meanwhile, and is still to be dealt with. */
 bool control_guest_queued(struct control *control, struct gdbstub_stop *stop);
+/* Stops a machine that runs: a breakpoint is to be set, and it would not be told before it stops for another reason. */
+struct error *control_guest_stand(struct control *control); /* accepts NULL */
 
 #endif

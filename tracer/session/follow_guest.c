@@ -37,11 +37,15 @@ bool guest_now(struct guest_follow *follow, uint64_t *ns)
 
 void guest_breakpoint(struct guest_follow *follow, uint64_t address, bool on)
 {
+	struct error *error;
+
 	if (!follow->stub)
 		return;
-	session_report(follow->session, NULL,
-		       on ? gdbstub_breakpoint_add(follow->stub, address)
-			  : gdbstub_breakpoint_remove(follow->stub, address));
+	error = on ? control_guest_stand(follow->session->control) : NULL;
+	if (!error)
+		error = on ? gdbstub_breakpoint_add(follow->stub, address)
+			   : gdbstub_breakpoint_remove(follow->stub, address);
+	session_report(follow->session, NULL, error);
 }
 
 static void set_place(struct guest_follow *follow, struct guest_place *place, bool on)
