@@ -86,13 +86,27 @@ static void finds_it_behind_another_padding(void **state)
 	assert_int_equal(border_of(STACK_AREA + PT_REGS - 8, 8192).address, STACK_AREA + PT_REGS - 8);
 }
 
+/* CONFIG_COMPAT_VDSO of 2.6. */
+static void finds_a_user_in_the_fixed_vdso(void **state)
+{
+	static const uint32_t pcs[] = {0xffffe000, 0xffffe410, 0xffffefff};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pcs) / sizeof(pcs[0]); i++) {
+		put_border(&machine, STACK_AREA + PT_REGS);
+		*stack_at(&machine, STACK_AREA + PT_REGS + AT_EIP) = pcs[i];
+		assert_int_equal(border_of(STACK_AREA + 100, 0).user.value[R_EIP], pcs[i]);
+	}
+}
+
 static void refuses_what_no_user_has(void **state)
 {
 	static const struct {
 		uint32_t at, value;
 	} wrong[] = {{AT_CS, 0x60},        {AT_CS, 0x7b}, {AT_CS, 0x23},       {AT_EIP, 0xc0000000},
-		     {AT_EIP, 0xffffe414}, {AT_FLAGS, 0}, {AT_FLAGS, 0x20246}, {AT_FLAGS, 0xffffffff},
-		     {AT_SP, 0xc8001000},  {64, 0x68},    {44, 0x12345678}};
+		     {AT_EIP, 0xffffdfff}, {AT_FLAGS, 0}, {AT_FLAGS, 0x20246}, {AT_FLAGS, 0xffffffff},
+		     {AT_SP, 0xc8001000},  {64, 0x68},    {44, 0x12345678},
+		     {AT_EIP, 0xfffff000}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
@@ -214,6 +228,7 @@ int main(void)
 	    BORDER_TEST(finds_it_at_the_end_of_either_stack),
 	    BORDER_TEST(prefers_the_nearest_end),
 	    BORDER_TEST(finds_it_behind_another_padding),
+	    BORDER_TEST(finds_a_user_in_the_fixed_vdso),
 	    BORDER_TEST(refuses_what_no_user_has),
 	    BORDER_TEST(refuses_noise_and_wild_pointers),
 	    BORDER_TEST(leaves_unknown_what_is_not_written_yet),
