@@ -121,12 +121,10 @@ static inline bool kernel_has(const char *name)
 	return kernel_symbols_by_name(symbols, name, &address, NULL);
 }
 
-/* Where a system call's outermost frame in the kernel is: in the entry or, up to 4.3, at a label of it. */
+/* Where a system call's outermost frame in the kernel is: in the entry or, up to 4.3, behind a label of it. */
 static inline const char *entry_frame(void)
 {
-	return kernel_has("sysenter_after_call") ? "sysenter_after_call"
-	       : kernel_has("sysenter_do_call")	 ? "sysenter_do_call"
-						 : stage_function(STAGE_ENTRY);
+	return kernel_has("sysenter_do_call") ? "sysenter_do_call" : stage_function(STAGE_ENTRY);
 }
 
 static inline void end_guest(struct guest *guest)

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -83,6 +84,30 @@ static void waits_for_the_end(void **state)
 	disconnect(&qmp, peer);
 }
 
+/* The end of a migration is told before the machine's state says so. */
+static void waits_for_a_state(void **state)
+{
+	static const char status[] = "{\"return\": {\"running\": false, \"singlestep\": false, \"status\": \"";
+	char first[512];
+	struct qmp qmp;
+	int peer;
+
+	(void)state;
+	snprintf(first, sizeof(first), GREETING ANSWER "%sfinish-migrate\"}}\r\n%spostmigrate\"}}\r\n" ANSWER, status,
+		 status);
+	connect_to(&qmp, &peer, first);
+	assert_null(qmp_wait_status(&qmp, "postmigrate", &patience));
+	/* No more was asked. */
+	assert_null(qmp_execute(&qmp, "stop", NULL, -1, &patience, NULL));
+	close(peer);
+
+	struct error *error = qmp_wait_status(&qmp, "postmigrate", &patience);
+
+	assert_non_null(error);
+	error_destroy(error);
+	disconnect(&qmp, -1);
+}
+
 static void tells_of_a_refusal(void **state)
 {
 	struct qmp qmp;
@@ -109,6 +134,7 @@ int main(void)
 	    cmocka_unit_test(learns_the_version),
 	    cmocka_unit_test(sees_an_end_that_came_with_the_answer),
 	    cmocka_unit_test(waits_for_the_end),
+	    cmocka_unit_test(waits_for_a_state),
 	    cmocka_unit_test(tells_of_a_refusal),
 	};
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/memory.h"
 
@@ -202,4 +203,21 @@ struct error *qmp_wait_migration(struct qmp *qmp, const struct patience *patienc
 		if (error)
 			return error;
 	}
+}
+
+struct error *qmp_wait_status(struct qmp *qmp, const char *wanted, const struct patience *patience)
+{
+	enum { TRIES_MAX = 10000 };
+	const struct timespec pause = {.tv_nsec = 200000};
+
+	for (int i = 0; i < TRIES_MAX; i++) {
+		_cleanup_(json_cleanup) json_t *result = NULL;
+		struct error *error = qmp_execute(qmp, "query-status", NULL, -1, patience, &result);
+		const char *status = json_string_value(json_object_get(result, "status"));
+
+		if (error || (status && !strcmp(status, wanted)))
+			return error;
+		nanosleep(&pause, NULL);
+	}
+	return error_create(ERROR_SYSTEM, ETIMEDOUT, NULL, "QEMU does not get to the state %s", wanted);
 }

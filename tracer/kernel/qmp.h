@@ -29,6 +29,10 @@ struct error *qmp_execute(struct qmp *qmp, const char *command, json_t *argument
 /* Waits for the end of a migration, one way or the other: qmp->migration tells. Wants the capability "events". */
 struct error *qmp_wait_migration(struct qmp *qmp, const struct patience *patience);
 
+/* Waits until the machine is in the state `wanted`: RunState in QEMU's qapi/run-state.json. Errors: as above, ETIMEDOUT
+ * after a few seconds. */
+struct error *qmp_wait_status(struct qmp *qmp, const char *wanted, const struct patience *patience);
+
 /* Takes the events that have arrived, without blocking. ERROR_SYSTEM with ECONNRESET when QEMU closed the
  * connection. */
 struct error *qmp_dispatch(struct qmp *qmp);

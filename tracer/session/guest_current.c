@@ -35,20 +35,23 @@ static bool is_task_of_stack(const struct guest_follow *follow, uint32_t task, u
 
 static uint32_t read_current(const struct guest_follow *follow, uint32_t offset)
 {
+	uint64_t base = follow->one_processor ? 0 : follow->per_cpu;
 	uint32_t task;
 
-	return read_words(follow, (follow->per_cpu + offset) & UINT32_MAX, &task, 1) ? task : 0;
+	return read_words(follow, (base + offset) & UINT32_MAX, &task, 1) ? task : 0;
 }
 
-/* mov %fs:disp32, register: a per-CPU variable (arch/x86/include/asm/percpu.h). copy_process reads `current` so. */
-static bool is_per_cpu_load(const uint8_t *code, uint32_t *offset)
+/* mov %fs:disp32, register: a per-CPU variable (arch/x86/include/asm/percpu.h); without %fs in kernels for one processor
+ * alone (CONFIG_SMP is not set). copy_process reads `current` so. */
+static bool is_load(const uint8_t *code, bool *plain, uint32_t *offset)
 {
 	enum { FS = 0x64, TO_EAX = 0xa1, LOAD = 0x8b, MODE_MASK = 0xc7, ABSOLUTE = 0x05 };
-	size_t size = code[1] == TO_EAX ? 2 : 3;
+	size_t at = code[0] == FS ? 1 : 0;
 
-	if (code[0] != FS || (code[1] != TO_EAX && (code[1] != LOAD || (code[2] & MODE_MASK) != ABSOLUTE)))
+	*plain = !at;
+	if (code[at] != TO_EAX && (code[at] != LOAD || (code[at + 1] & MODE_MASK) != ABSOLUTE))
 		return false;
-	memcpy(offset, code + size, sizeof(*offset));
+	memcpy(offset, code + at + (code[at] == TO_EAX ? 1 : 2), sizeof(*offset));
 	return *offset != 0;
 }
 
@@ -64,7 +67,7 @@ static void find_offset(struct guest_follow *follow, uint32_t stack)
 	    !read_words(follow, copy, (uint32_t *)(void *)code, CODE / WORD))
 		return;
 	for (size_t at = 0; at + LOAD_SIZE <= CODE && !follow->current_offset; at++) {
-		if (is_per_cpu_load(code + at, &offset) &&
+		if (is_load(code + at, &follow->one_processor, &offset) &&
 		    is_task_of_stack(follow, read_current(follow, offset), stack))
 			follow->current_offset = offset;
 	}
@@ -77,9 +80,9 @@ uint32_t guest_current_find(struct guest_follow *follow, uint32_t stack)
 	/* Each processor has its own. */
 	struct error *error = gdbstub_register(follow->stub, "fs_base", &follow->per_cpu);
 
-	if (!error && !follow->current_offset)
-		find_offset(follow, stack);
 	error_destroy(error);
+	if (!follow->current_offset)
+		find_offset(follow, stack);
 	if (read_words(follow, stack, &task, 1) && is_task_of_stack(follow, task, stack))
 		return task;
 	task = follow->current_offset ? read_current(follow, follow->current_offset) : 0;

@@ -107,6 +107,7 @@ struct guest_follow {
 	uint32_t stack_size;              /* of a task's kernel stack; 0: not known yet */
 	uint32_t pid_offset, comm_offset; /* in struct task_struct; 0: not found out yet */
 	uint32_t current_offset;          /* of the per-CPU variable that points to the task which runs; likewise */
+	bool one_processor;               /* that variable is a plain one, at that address */
 	uint64_t per_cpu;                 /* where the processor's per-CPU variables are, once that is found */
 	bool no_isolation;                /* one page table a process: seen */
 	struct map tasks;                 /* by stack_end */
