@@ -8,6 +8,8 @@
 
 #include "kernel_fixture.h"
 
+#include "unwind/kernel_walk.h"
+
 static struct machine machine;
 static const struct space_source memory = {.read = read_machine, .context = &machine};
 
@@ -97,6 +99,53 @@ static void finds_a_user_in_the_fixed_vdso(void **state)
 		*stack_at(&machine, STACK_AREA + PT_REGS + AT_EIP) = pcs[i];
 		assert_int_equal(border_of(STACK_AREA + 100, 0).user.value[R_EIP], pcs[i]);
 	}
+}
+
+/* 2.6.29 has no gs among the words: the same ones before it, one word further up. */
+static void finds_it_without_gs(void **state)
+{
+	enum { WITHOUT_GS = PT_REGS + 4, AT_FS = 9 };
+	uint32_t *words = stack_at(&machine, STACK_AREA + WITHOUT_GS);
+	struct kernel_border border;
+
+	(void)state;
+	/* What fs has there, the segment of a program's own or none. */
+	for (uint32_t fs = 0; fs <= 0x33; fs += 0x33) {
+		put_border(&machine, STACK_AREA + PT_REGS);
+		*stack_at(&machine, STACK_AREA + PT_REGS + AT_FS * 4) = fs;
+		memmove(words, words - 1, (AT_FS + 1) * sizeof(*words));
+		words[-1] = 0xc1002abc; /* a return address, say */
+		border = border_of(STACK_AREA + 100, 0);
+		assert_int_equal(border.address, STACK_AREA + WITHOUT_GS);
+		assert_int_equal(border.original_eax, 120);
+		assert_int_equal(border.user.value[R_EBX], 0x1200011);
+		assert_int_equal(border.user.value[R_ECX], 2);
+		assert_int_equal(border.user.value[R_EDI], 5);
+		assert_int_equal(border.user.value[R_EBP], 0xbffff000);
+		assert_int_equal(border.user.value[R_EAX], 0xffffffda);
+		assert_int_equal(border.user.value[R_EIP], 0xb7fd0549);
+		assert_int_equal(border.user.value[R_ESP], 0xbffff000);
+		assert_true(border_of(STACK_AREA + WITHOUT_GS, 8192).found);
+		assert_false(border_of(STACK_AREA + WITHOUT_GS + 4, 8192).found);
+	}
+}
+
+/* The rule of the entry's frame finds it too: the words begin right above the return address. */
+static void both_rules_agree_without_gs(void **state)
+{
+	uint32_t *words = stack_at(&machine, STACK_AREA + PT_REGS + 4);
+	struct kernel_walk walk = {0};
+	struct kernel_border border;
+
+	(void)state;
+	put_border(&machine, STACK_AREA + PT_REGS);
+	memmove(words, words - 1, 10 * sizeof(*words));
+	words[-1] = 0xc1002abc;
+	walk.space = space_create_foreign(&memory, NULL);
+	assert_true(kernel_border_at(&walk, STACK_AREA + PT_REGS + 4, &border));
+	assert_int_equal(border.address, STACK_AREA + PT_REGS + 4);
+	assert_false(kernel_border_at(&walk, STACK_AREA + PT_REGS, &border));
+	space_unref((struct space *)(uintptr_t)walk.space);
 }
 
 static void refuses_what_no_user_has(void **state)
@@ -229,6 +278,8 @@ int main(void)
 	    BORDER_TEST(prefers_the_nearest_end),
 	    BORDER_TEST(finds_it_behind_another_padding),
 	    BORDER_TEST(finds_a_user_in_the_fixed_vdso),
+	    BORDER_TEST(finds_it_without_gs),
+	    BORDER_TEST(both_rules_agree_without_gs),
 	    BORDER_TEST(refuses_what_no_user_has),
 	    BORDER_TEST(refuses_noise_and_wild_pointers),
 	    BORDER_TEST(leaves_unknown_what_is_not_written_yet),

@@ -1,12 +1,13 @@
 /* The border between a task's kernel half and its user half: the registers that the kernel's entry saved, at the end of
- * the task's stack. struct pt_regs: arch/x86/include/asm/ptrace.h, the same 17 words since Linux 2.6.30. */
+ * the task's stack. struct pt_regs: arch/x86/include/asm/ptrace.h, the same 17 words since Linux 2.6.30; before, the
+ * same without gs. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "unwind/kernel_walk.h"
 
 /* Of its words, those that tell whether it is one. */
-enum { AT_ORIG_EAX = 11, AT_EIP, AT_CS, AT_EFLAGS, AT_ESP, AT_SS, BORDER_WORDS };
+enum { AT_DS = 7, AT_ES, AT_FS, AT_GS, AT_ORIG_EAX, AT_EIP, AT_CS, AT_EFLAGS, AT_ESP, AT_SS, BORDER_WORDS };
 
 /* __USER_CS and __USER_DS, arch/x86/include/asm/segment.h; the words' upper halves are the kernel's own. */
 enum { USER_CS = 0x73, USER_SS = 0x7b, SELECTOR = 0xffff };
@@ -45,8 +46,24 @@ static bool is_plausible(const uint32_t words[static BORDER_WORDS])
 	       number >= number_min && number <= number_max;
 }
 
+/* Are there but 16 words, behind one that is something else? Programs have the same ds and es, and not that one in fs. */
+static bool lacks_gs(const uint32_t words[static BORDER_WORDS])
+{
+	return (words[AT_ES] & SELECTOR) == USER_SS && (words[AT_FS] & SELECTOR) == USER_SS &&
+	       (words[AT_DS] & SELECTOR) != USER_SS;
+}
+
+/* `address`: of the first of the words. */
 static void take_words(const uint32_t words[static BORDER_WORDS], uint64_t address, struct kernel_border *border)
 {
+	uint32_t all[BORDER_WORDS];
+
+	memcpy(all, words, sizeof(all));
+	if (lacks_gs(words)) {
+		memcpy(all, words + 1, AT_GS * WORD);
+		all[AT_GS] = 0;
+		address += WORD;
+	}
 	*border = (struct kernel_border){
 	    .found = true,
 	    .address = address,
@@ -56,7 +73,7 @@ static void take_words(const uint32_t words[static BORDER_WORDS], uint64_t addre
 	    .eflags = words[AT_EFLAGS],
 	};
 	/* The same words as a debugger's struct user_regs_struct. */
-	registers_decode_prstatus(words, BORDER_SIZE, &border->user);
+	registers_decode_prstatus(all, BORDER_SIZE, &border->user);
 	border->user.cs = border->cs;
 	/* sysenter tells neither: the entry pushes 0, and do_SYSENTER_32 writes them later. */
 	if (!words[AT_EIP])
@@ -65,14 +82,22 @@ static void take_words(const uint32_t words[static BORDER_WORDS], uint64_t addre
 		border->user.known &= ~register_bit(ESP);
 }
 
-bool kernel_border_at(struct kernel_walk *walk, uint64_t address, struct kernel_border *border)
+/* What is `back` bytes in front of `address`; the border that is found must begin at `address`. */
+static bool border_from(struct kernel_walk *walk, uint64_t address, unsigned back, struct kernel_border *border)
 {
 	uint32_t words[BORDER_WORDS];
 
-	if (address % WORD || !kernel_read(walk, address, words, sizeof(words)) || !is_plausible(words))
+	if (!kernel_read(walk, address - back, words, sizeof(words)) || !is_plausible(words) ||
+	    lacks_gs(words) != (back != 0))
 		return false;
-	take_words(words, address, border);
+	take_words(words, address - back, border);
 	return true;
+}
+
+bool kernel_border_at(struct kernel_walk *walk, uint64_t address, struct kernel_border *border)
+{
+	return address % WORD == 0 &&
+	       (border_from(walk, address, 0, border) || border_from(walk, address, WORD, border));
 }
 
 /* The words at the end of one stack, read in one go. */
@@ -87,11 +112,12 @@ static bool border_below(struct kernel_walk *walk, uint64_t end, uint64_t sp, st
 		uint64_t address = end - paddings[i] - BORDER_SIZE;
 		const uint32_t *at = &words[(address - start) / WORD];
 
+		if (!is_plausible(at))
+			continue;
+		take_words(at, address, border);
 		/* What the sp has left, or not reached yet, is of an earlier entry. */
-		if (address >= sp && is_plausible(at)) {
-			take_words(at, address, border);
+		if (border->address >= sp)
 			return true;
-		}
 	}
 	return false;
 }
