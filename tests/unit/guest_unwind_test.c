@@ -1,5 +1,5 @@
-/* All ways to unwind a kernel's stack, on a real kernel: they must agree. Where it was built without frame pointers, the
- * way that follows those is left out. */
+/* All ways to unwind a kernel's stack, on a real kernel: they must agree. Where it was built without frame pointers,
+ * the way that follows those is left out. */
 #include "guest_stops.h"
 
 #include "kernel/guest_clock.h"

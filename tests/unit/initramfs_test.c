@@ -240,7 +240,8 @@ static void given_accounts_stay(void **state)
 static void directories_of_the_environment_are_there(void **state)
 {
 	struct guest_files files = {0};
-	static const char *const others[] = {"TMPDIR=relative", "TMPDIR=/dev/null", "HOME=/no/such/directory", "XHOME=/usr"};
+	static const char *const others[] = {"TMPDIR=relative", "TMPDIR=/dev/null", "HOME=/no/such/directory",
+					     "XHOME=/usr"};
 	_cleanup_free_ char *variable = NULL, *listing = NULL, *member = NULL;
 
 	(void)state;

@@ -154,8 +154,7 @@ static void refuses_what_no_user_has(void **state)
 		uint32_t at, value;
 	} wrong[] = {{AT_CS, 0x60},        {AT_CS, 0x7b}, {AT_CS, 0x23},       {AT_EIP, 0xc0000000},
 		     {AT_EIP, 0xffffdfff}, {AT_FLAGS, 0}, {AT_FLAGS, 0x20246}, {AT_FLAGS, 0xffffffff},
-		     {AT_SP, 0xc8001000},  {64, 0x68},    {44, 0x12345678},
-		     {AT_EIP, 0xfffff000}};
+		     {AT_SP, 0xc8001000},  {64, 0x68},    {44, 0x12345678},    {AT_EIP, 0xfffff000}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {

@@ -131,10 +131,8 @@ static void tells_of_a_refusal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(learns_the_version),
-	    cmocka_unit_test(sees_an_end_that_came_with_the_answer),
-	    cmocka_unit_test(waits_for_the_end),
-	    cmocka_unit_test(waits_for_a_state),
+	    cmocka_unit_test(learns_the_version), cmocka_unit_test(sees_an_end_that_came_with_the_answer),
+	    cmocka_unit_test(waits_for_the_end),  cmocka_unit_test(waits_for_a_state),
 	    cmocka_unit_test(tells_of_a_refusal),
 	};
 

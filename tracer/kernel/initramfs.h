@@ -15,10 +15,10 @@
 struct error *initramfs_create(const void *init, size_t size, int *fd);
 
 /* A memfd with the payload of kernel/guest_protocol.h. `path` is what execve gets, `arguments` and `environment` are
- * NULL-terminated; `directory` (absolute) is made where no file brings it, and so are those that HOME and TMPDIR name and
- * that are there on the host. /etc/passwd and /etc/group, which know root,
- * are made where no file brings them. Files are read now. Errors: a file that cannot be read, that is cut while it is
- * read, or whose path in the guest leads through another file or in circles. */
+ * NULL-terminated; `directory` (absolute) is made where no file brings it, and so are those that HOME and TMPDIR name
+ * and that are there on the host. /etc/passwd and /etc/group, which know root, are made where no file brings them.
+ * Files are read now. Errors: a file that cannot be read, that is cut while it is read, or whose path in the guest
+ * leads through another file or in circles. */
 struct error *payload_create(const struct guest_files *files, const char *path, const char *directory,
 			     char *const *arguments, char *const *environment, int *fd);
 

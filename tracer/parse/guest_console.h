@@ -11,7 +11,7 @@ struct guest_console {
 	char lines[GUEST_CONSOLE_LINES][GUEST_CONSOLE_WIDTH + 1]; /* a ring, each cut at the width */
 	size_t count;                                             /* lines that have begun so far, in all */
 	bool in_line;                                             /* the newest one has not ended yet */
-	char panic[GUEST_CONSOLE_WIDTH + 1]; /* the line, from "Kernel panic" on; "" while there was none */
+	char panic[GUEST_CONSOLE_WIDTH + 1];   /* the line, from "Kernel panic" on; "" while there was none */
 	char failure[GUEST_CONSOLE_WIDTH + 1]; /* why PID 1 cannot go on (targets/guest_talk.c); "" as above */
 };
 

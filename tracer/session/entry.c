@@ -3,26 +3,20 @@
 
 #include "session/internal.h"
 
-/* The outermost kernel frame is the entry's assembly: arch/x86/entry/entry_32.S, entry_64.S and entry_64_compat.S, 4.2 to
- * 6.18; the C functions for kernels that enter int $0x80 through the interrupt table's common code. Up to 4.3 it is
+/* The outermost kernel frame is the entry's assembly: arch/x86/entry/entry_32.S, entry_64.S and entry_64_compat.S, 4.2
+ * to 6.18; the C functions for kernels that enter int $0x80 through the interrupt table's common code. Up to 4.3 it is
  * mostly one of the assembly's labels (sysenter_do_call, syscall_call): arch/x86/kernel/entry_32.S, and
  * arch/x86/ia32/ia32entry.S for 32-bit programs on 64-bit kernels. */
 static const struct {
 	const char *prefix;
 	enum entry_kind kind;
 } entry_symbols[] = {
-    {"entry_SYSENTER", ENTRY_SYSENTER},
-    {"ia32_sysenter_target", ENTRY_SYSENTER},
-    {"sysenter_", ENTRY_SYSENTER},
-    {"entry_INT80", ENTRY_INT80},
-    {"asm_int80", ENTRY_INT80},
-    {"int80_emulation", ENTRY_INT80},
-    {"do_int80", ENTRY_INT80},
-    {"syscall_call", ENTRY_INT80},
-    {"syscall_after_call", ENTRY_INT80},
-    {"ia32_do_call", ENTRY_INT80},
-    {"entry_SYSCALL", ENTRY_SYSCALL},
-    {"cstar_", ENTRY_SYSCALL},
+    {"entry_SYSENTER", ENTRY_SYSENTER},  {"ia32_sysenter_target", ENTRY_SYSENTER},
+    {"sysenter_", ENTRY_SYSENTER},       {"entry_INT80", ENTRY_INT80},
+    {"asm_int80", ENTRY_INT80},          {"int80_emulation", ENTRY_INT80},
+    {"do_int80", ENTRY_INT80},           {"syscall_call", ENTRY_INT80},
+    {"syscall_after_call", ENTRY_INT80}, {"ia32_do_call", ENTRY_INT80},
+    {"entry_SYSCALL", ENTRY_SYSCALL},    {"cstar_", ENTRY_SYSCALL},
     {"system_call", ENTRY_SYSCALL}, /* of 32-bit kernels: int $0x80 */
 };
 

@@ -41,8 +41,8 @@ static uint32_t read_current(const struct guest_follow *follow, uint32_t offset)
 	return read_words(follow, (base + offset) & UINT32_MAX, &task, 1) ? task : 0;
 }
 
-/* mov %fs:disp32, register: a per-CPU variable (arch/x86/include/asm/percpu.h); without %fs in kernels for one processor
- * alone (CONFIG_SMP is not set). copy_process reads `current` so. */
+/* mov %fs:disp32, register: a per-CPU variable (arch/x86/include/asm/percpu.h); without %fs in kernels for one
+ * processor alone (CONFIG_SMP is not set). copy_process reads `current` so. */
 static bool is_load(const uint8_t *code, bool *plain, uint32_t *offset)
 {
 	enum { FS = 0x64, TO_EAX = 0xa1, LOAD = 0x8b, MODE_MASK = 0xc7, ABSOLUTE = 0x05 };
@@ -89,9 +89,9 @@ uint32_t guest_current_find(struct guest_follow *follow, uint32_t stack)
 	return is_task_of_stack(follow, task, stack) ? task : 0;
 }
 
-/* A small stack can lie in either half of the space that a large one takes. There is no large one where saved registers,
- * which are at a stack's end, lie in the first half; in the second half the thread_info tells, which kernels with small
- * stacks have at the low end. */
+/* A small stack can lie in either half of the space that a large one takes. There is no large one where saved
+ * registers, which are at a stack's end, lie in the first half; in the second half the thread_info tells, which kernels
+ * with small stacks have at the low end. */
 uint32_t guest_stack_size_of(const struct guest_follow *follow, uint32_t saved)
 {
 	uint32_t low = saved & ~(uint32_t)(GUEST_STACK_SIZE_SMALL - 1), task;

@@ -87,7 +87,8 @@ struct guest_foreign {
 	uint32_t auxv_offset;   /* of saved_auxv in struct mm_struct */
 };
 
-/* THREAD_SIZE of i386 kernels (arch/x86/include/asm/page_32_types.h); the small one with CONFIG_4KSTACKS, up to 2.6.36. */
+/* THREAD_SIZE of i386 kernels (arch/x86/include/asm/page_32_types.h); the small one with CONFIG_4KSTACKS, up to 2.6.36.
+ */
 enum { GUEST_STACK_SIZE = 8192, GUEST_STACK_SIZE_SMALL = 4096 };
 
 struct guest_follow {

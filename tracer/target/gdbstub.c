@@ -69,7 +69,7 @@ struct error *gdbstub_ask_all(struct gdbstub *stub, const struct buffer *request
 	if (!error)
 		error = gdb_transport_send_all(&stub->transport, requests, count);
 	for (size_t i = 0; !error && i < count; i++) {
-		enum gdb_reply one;
+		enum gdb_reply one = GDB_REPLY_OK;
 
 		error = receive_reply(stub, &one);
 		if (!error && *kind == GDB_REPLY_OK)

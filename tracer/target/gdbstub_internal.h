@@ -101,7 +101,8 @@ struct error *gdbstub_map_registers(struct gdbstub *stub);
 struct error *gdbstub_load_registers(struct gdbstub *stub);
 struct error *gdbstub_pc(struct gdbstub *stub, uint64_t *pc);
 /* Writes up to GDBSTUB_WRITES_MAX registers, by their DWARF numbers, all or none, also should this process be killed:
- * the machine may be somebody else's. ERROR_UNSUPPORTED: the peer has no P (stub->write_register), and has written none.
+ * the machine may be somebody else's. ERROR_UNSUPPORTED: the peer has no P (stub->write_register), and has written
+ * none.
  */
 enum { GDBSTUB_WRITES_MAX = 3 };
 struct gdbstub_write {

@@ -46,7 +46,8 @@ static bool is_plausible(const uint32_t words[static BORDER_WORDS])
 	       number >= number_min && number <= number_max;
 }
 
-/* Are there but 16 words, behind one that is something else? Programs have the same ds and es, and not that one in fs. */
+/* Are there but 16 words, behind one that is something else? Programs have the same ds and es, and not that one in fs.
+ */
 static bool lacks_gs(const uint32_t words[static BORDER_WORDS])
 {
 	return (words[AT_ES] & SELECTOR) == USER_SS && (words[AT_FS] & SELECTOR) == USER_SS &&
@@ -60,7 +61,7 @@ static void take_words(const uint32_t words[static BORDER_WORDS], uint64_t addre
 
 	memcpy(all, words, sizeof(all));
 	if (lacks_gs(words)) {
-		memcpy(all, words + 1, AT_GS * WORD);
+		memcpy(all, words + 1, AT_GS * sizeof(*all));
 		all[AT_GS] = 0;
 		address += WORD;
 	}
