@@ -132,6 +132,12 @@ def guest_options(flavour="", suite=None):
     return ["--kernel=guest", f"--guest-kernel={kernel}"]
 
 
+def is_other_kernel():
+    """Does FORKTRACE_GUEST_KERNEL name another kernel than the one that is fetched? Of that one more is known."""
+    kernel = os.environ.get("FORKTRACE_GUEST_KERNEL")
+    return kernel is not None and os.path.realpath(kernel) != os.path.realpath(BUILD / "cache/forktrace/guest/vmlinuz")
+
+
 def guest_environment():
     """The snapshots of the tests' guests lie in the build directory."""
     return environment(XDG_CACHE_HOME=str(BUILD / "cache"))

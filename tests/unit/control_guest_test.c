@@ -195,7 +195,9 @@ static void through_the_kernel(void **state)
 
 	run_to(1, stage_function(STAGE_WORKER));
 	assert_string_equal(stack_of(1)->frames[0].symbol, stage_function(STAGE_WORKER));
-	assert_true(control_task(control, 1)->kernel_frames > 2);
+	/* Up to 4.3 the entry calls the handler by itself. */
+	assert_true(control_task(control, 1)->kernel_frames >
+		    (strcmp(stage_function(STAGE_ENTRY), "entry_SYSENTER_32") ? 2 : 4));
 	assert_int_equal(stack_of(1)->frames[control_task(control, 1)->kernel_frames].pc, pad);
 	run_to(1, "wake_up_new_task");
 	assert_int_equal(control_task(control, 2)->state, CONTROL_RUNNING);

@@ -24,6 +24,18 @@ static void compare(const kernel_frames *wanted, enum kernel_unwinder unwinder)
 	vector_deinit(&frames);
 }
 
+/* What the code says, not the unwinder: copy_process begins with push %ebp and mov %esp,%ebp, behind a nop or two. */
+static bool has_frame_pointers(void)
+{
+	static const uint8_t begin[] = {0x55, 0x89, 0xe5};
+	uint8_t bytes[32];
+	uint64_t address;
+
+	assert_true(kernel_symbols_by_name(symbols, stage_function(STAGE_COPY), &address, NULL));
+	assert_null(gdbstub_read(stub, address, bytes, sizeof(bytes)));
+	return memmem(bytes, sizeof(bytes), begin, sizeof(begin));
+}
+
 static void check_place(enum stage stage)
 {
 	kernel_frames frames = {0};
@@ -33,7 +45,6 @@ static void check_place(enum stage stage)
 	assert_true(border.found);
 	assert_int_equal(border.original_eax, CLONE_NUMBER);
 	assert_string_equal(name_of(&frames.items[0], true), stage_function(stage));
-	frame_pointers = frames.items[1].method == METHOD_FRAME_POINTER;
 	assert_string_equal(name_of(&frames.items[frames.count - 1], false), entry_frame());
 	for (enum kernel_unwinder unwinder = KERNEL_UNWINDER_AUTO; unwinder <= KERNEL_UNWINDER_SCAN; unwinder++)
 		compare(&frames, unwinder);
@@ -81,6 +92,7 @@ static void all_methods_agree(void **state)
 	struct guest_clock clock = {0};
 	uint64_t time = clock_of(&clock);
 
+	frame_pointers = has_frame_pointers();
 	/* It stands while the machine does. */
 	assert_int_equal(clock_of(&clock), time);
 	check_place(STAGE_HANDLER);
